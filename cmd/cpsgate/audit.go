@@ -1,0 +1,5 @@
+package main
+
+type auditCommand struct{}
+
+func (auditCommand) Run(*environment) error { return refused() }

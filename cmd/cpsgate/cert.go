@@ -1,0 +1,5 @@
+package main
+
+type certCommand struct{}
+
+func (certCommand) Run(*environment) error { return refused() }

@@ -1,0 +1,112 @@
+// Command cpsgate lets health professionals sign in with the cards they hold.
+//
+// Exit codes, for every command: 0 done or accepted, 1 refused or failed,
+// 2 unusable input (flags, files, configuration).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes of every command.
+const (
+	exitOK       = 0
+	exitRefused  = 1
+	exitUnusable = 2
+)
+
+// exitError carries the exit code of a command that has already said what
+// there was to say, or whose error main prints as one line.
+type exitError struct {
+	code int
+	err  error // nil: nothing more to print
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// unusable marks err as the fault of what was given to the command: exit 2.
+func unusable(err error) error { return &exitError{code: exitUnusable, err: err} }
+
+// refused ends a command that has printed its verdict: exit 1.
+func refused() error { return &exitError{code: exitRefused} }
+
+// environment is what a command may touch of the outside; tests give their own.
+type environment struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	now    func() time.Time
+}
+
+// commands is the command line; each command is a struct with a Run method
+// that takes *environment.
+type commands struct {
+	Cert     certCommand     `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
+	Webauthn webauthnCommand `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
+	Audit    auditCommand    `cmd:"" help:"Verify the audit chain."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	env := &environment{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	os.Exit(run(env, os.Args[1:]))
+}
+
+// run parses args, runs the command and returns the exit code.
+func run(env *environment, args []string) (code int) {
+	var cli commands
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("cpsgate"),
+		kong.Description("Sign-in with CPS cards: by certificate and by FIDO2, from one card record."),
+		kong.Writers(env.stdout, env.stderr),
+		kong.UsageOnError(),
+		kong.Exit(func(c int) { exited, code = true, c }), // --help
+		kong.Bind(env),
+	)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "cpsgate:", err)
+		return exitUnusable
+	}
+	selected, err := parser.Parse(args)
+	if exited {
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(env.stderr, "cpsgate:", err)
+		return exitUnusable
+	}
+	return exitCode(env, selected.Run())
+}
+
+func exitCode(env *environment, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		exit = &exitError{code: exitRefused, err: err}
+	}
+	if exit.err != nil {
+		fmt.Fprintln(env.stderr, "cpsgate:", exit.err)
+	}
+	return exit.code
+}

@@ -1,0 +1,5 @@
+package main
+
+type webauthnCommand struct{}
+
+func (webauthnCommand) Run(*environment) error { return refused() }
