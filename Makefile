@@ -1,0 +1,36 @@
+# Two commands do everything: make demo, make test.
+
+GO        ?= go
+GOTESTSUM  = $(GO) run gotest.tools/gotestsum@v1.13.0
+GOLANGCI   = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+RESULTS    = tmp/test.json
+
+.PHONY: build demo test check lint vuln bench clean
+
+build: ## both programs into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cpsgate ./cmd/cpsgate
+
+demo: build ## the product on embedded defaults; Ctrl-C ends it
+	@exec bin/cpsgate demo
+
+test: ## every test, with what it needs installed; a skipped test is a failure
+	test/packages.sh
+	@mkdir -p tmp
+	CPSGATE_TEST_ALL=1 $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(RESULTS) -- -race -timeout 10m ./...
+	@test/no-skips.sh $(RESULTS)
+
+check: ## what fails quickest: format, vet, a build for every desk
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not gofmt-ed: $$files"; exit 1; }
+	CGO_ENABLED=0 $(GO) vet ./cmd/cpsgate/... ./identity/... ./internal/layout/...
+	CGO_ENABLED=0 $(GO) test ./internal/layout/
+
+lint: ## go vet and the linters of .golangci.yaml
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+
+vuln: ## known vulnerabilities, where the vulnerability database can be reached
+	@test/vuln.sh $(GOVULN)
+
+clean:
+	rm -rf bin tmp

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is the configuration file of `cpsgate serve`, YAML, strict: an unknown
+// or repeated key stops the start. Durations are written 30m, 10h. Every scalar
+// can be overridden by an environment variable named after its path
+// (CPSGATE_MAIN_LISTEN for main.listen); secrets are given by path only.
+type Config struct {
+	// Mode is "production" (the default) or "test". Production refuses TEST
+	// anchors and cards of the TEST product categories.
+	Mode string `yaml:"mode"`
+	// Data is the folder of the SQLite database and the last good CRLs.
+	// It must exist and belong to the server alone.
+	Data string `yaml:"data"`
+
+	Main     MainConfig     `yaml:"main"`
+	Card     CardConfig     `yaml:"card"`
+	Admin    AdminConfig    `yaml:"admin"`
+	Trust    TrustConfig    `yaml:"trust"`
+	Passkeys PasskeysConfig `yaml:"passkeys"`
+	Sessions SessionsConfig `yaml:"sessions"`
+	Pages    PagesConfig    `yaml:"pages"`
+}
+
+// MainConfig is the listener of pages and APIs; it never asks for a certificate.
+type MainConfig struct {
+	Listen      string `yaml:"listen"`      // address and port to bind
+	Origin      string `yaml:"origin"`      // https://sso.example.fr, as browsers write it
+	Certificate string `yaml:"certificate"` // PEM chain, leaf first
+	Key         string `yaml:"key"`         // PEM private key, not readable by others
+}
+
+// CardConfig is the listener that asks for the card's certificate.
+type CardConfig struct {
+	Listen      string `yaml:"listen"`
+	Origin      string `yaml:"origin"`      // https://cps.example.fr; attempts go to a label below it
+	Wildcard    *bool  `yaml:"wildcard"`    // false where DNS has no *.cps.example.fr
+	MaximumTLS  string `yaml:"maximum_tls"` // "1.2" (the default: CPS3 cards cannot sign for 1.3) or "1.3"
+	Certificate string `yaml:"certificate"` // for the origin's host and, with wildcard, *.host; empty: that of main
+	Key         string `yaml:"key"`
+}
+
+// AdminConfig is the listener of /livez and /readyz.
+type AdminConfig struct {
+	Listen string `yaml:"listen"`
+}
+
+// TrustConfig chooses whose cards are let in and on what evidence.
+type TrustConfig struct {
+	// Anchors are CA certificate files or folders. Empty: the two production
+	// CAs of persons' cards built into cpsgate (ACI-FO-PP and ACI-ST-PP).
+	Anchors []string `yaml:"anchors"`
+	// Intermediates are CA certificates between an anchor and a card, if any.
+	Intermediates []string `yaml:"intermediates"`
+	// CRLs is a folder of CRL files, read at start and whenever they change.
+	CRLs string `yaml:"crls"`
+	// Revocation is required (the default), if-present or off.
+	Revocation string `yaml:"revocation"`
+	// Stale is what a CRL past its nextUpdate means: refuse (the default),
+	// grace:<duration> or accept.
+	Stale string `yaml:"stale"`
+}
+
+// PasskeysConfig is the WebAuthn relying party.
+type PasskeysConfig struct {
+	// RPID is the relying party id; empty: the host of main.origin.
+	RPID string `yaml:"rp_id"`
+	// Attestation is record (the default), require-known or require-trusted-roots.
+	Attestation string `yaml:"attestation"`
+	// AAGUIDs lists the authenticator models let in by require-known and
+	// require-trusted-roots; 8-4-4-4-12 hexadecimal.
+	AAGUIDs []string `yaml:"aaguids"`
+	// Roots is a folder of attestation root certificates.
+	Roots string `yaml:"roots"`
+	// SignCount is what a counter that does not rise means: refuse (the default) or record.
+	SignCount string `yaml:"sign_count"`
+}
+
+// SessionsConfig bounds sessions.
+type SessionsConfig struct {
+	Idle     time.Duration `yaml:"idle"`     // default 30m
+	Absolute time.Duration `yaml:"absolute"` // default 10h
+}
+
+// PagesConfig is what a hospital sets of the pages' looks and words.
+type PagesConfig struct {
+	Name         string `yaml:"name"`          // the hospital's name in the top bar
+	Accent       string `yaml:"accent"`        // #rrggbb; refused when its contrast is too low
+	SupportLabel string `yaml:"support_label"` // who can help; default "service informatique"
+	SupportPhone string `yaml:"support_phone"`
+	TimeZone     string `yaml:"time_zone"` // default Europe/Paris
+}
+
+// Values of Config.Mode.
+const (
+	modeProduction = "production"
+	modeTest       = "test"
+)
+
+// maxConfigFile bounds the configuration file, in bytes.
+const maxConfigFile = 1 << 20
+
+// loadConfig reads the file at path, applies environ (os.Environ form) and
+// defaults, and checks what can be checked without touching other files.
+func loadConfig(path string, environ []string) (*Config, error) {
+	raw, err := readConfigFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var c Config
+	if err := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField()).Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %s", path, oneLine(yaml.FormatError(err, false, false)))
+	}
+	if err := applyEnvironment(&c, environ); err != nil {
+		return nil, err
+	}
+	c.setDefaults()
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &c, nil
+}
+
+func readConfigFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if len(raw) > maxConfigFile {
+		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxConfigFile)
+	}
+	return raw, nil
+}
+
+// oneLine folds a library's message over several lines into one, for start-up
+// errors that must fit a log line.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func (c *Config) setDefaults() {
+	setDefault(&c.Mode, modeProduction)
+	setDefault(&c.Main.Listen, ":8443")
+	setDefault(&c.Card.Listen, ":8444")
+	setDefault(&c.Admin.Listen, "127.0.0.1:8445")
+	setDefault(&c.Card.MaximumTLS, "1.2")
+	if c.Card.Wildcard == nil {
+		c.Card.Wildcard = new(true)
+	}
+	if c.Card.Certificate == "" && c.Card.Key == "" {
+		c.Card.Certificate, c.Card.Key = c.Main.Certificate, c.Main.Key
+	}
+	setDefault(&c.Trust.Revocation, "required")
+	setDefault(&c.Trust.Stale, "refuse")
+	setDefault(&c.Passkeys.Attestation, "record")
+	setDefault(&c.Passkeys.SignCount, "refuse")
+	if u, err := url.Parse(c.Main.Origin); err == nil {
+		setDefault(&c.Passkeys.RPID, u.Hostname())
+	}
+	setDefault(&c.Sessions.Idle, 30*time.Minute)
+	setDefault(&c.Sessions.Absolute, 10*time.Hour)
+	setDefault(&c.Pages.Name, "cpsgate")
+	setDefault(&c.Pages.TimeZone, "Europe/Paris")
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// check refuses what no server could run with; each message names the key.
+func (c *Config) check() error {
+	if c.Data == "" {
+		return errors.New("data: a folder is needed")
+	}
+	if err := oneOf("mode", c.Mode, modeProduction, modeTest); err != nil {
+		return err
+	}
+	if err := oneOf("card.maximum_tls", c.Card.MaximumTLS, "1.2", "1.3"); err != nil {
+		return err
+	}
+	if err := oneOf("trust.revocation", c.Trust.Revocation, "required", "if-present", "off"); err != nil {
+		return err
+	}
+	if c.Trust.Revocation == "required" && c.Trust.CRLs == "" {
+		return errors.New("trust.crls: a folder is needed while trust.revocation is required")
+	}
+	if err := oneOf("passkeys.attestation", c.Passkeys.Attestation, "record", "require-known", "require-trusted-roots"); err != nil {
+		return err
+	}
+	if err := oneOf("passkeys.sign_count", c.Passkeys.SignCount, "refuse", "record"); err != nil {
+		return err
+	}
+	if err := checkListeners(c.Main.Listen, c.Card.Listen, c.Admin.Listen); err != nil {
+		return err
+	}
+	if err := checkOrigins(c); err != nil {
+		return err
+	}
+	if c.Main.Certificate == "" || c.Main.Key == "" {
+		return errors.New("main.certificate and main.key: both are needed")
+	}
+	if c.Sessions.Idle < time.Minute || c.Sessions.Absolute < c.Sessions.Idle {
+		return errors.New("sessions: idle must be a minute at least, and absolute not below it")
+	}
+	if _, err := time.LoadLocation(c.Pages.TimeZone); err != nil {
+		return fmt.Errorf("pages.time_zone: %w", err)
+	}
+	return nil
+}
+
+func oneOf(key, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is none of %s", key, value, strings.Join(allowed, ", "))
+}
+
+func checkListeners(addresses ...string) error {
+	for _, a := range addresses {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return fmt.Errorf("listen: %q: %w", a, err)
+		}
+	}
+	return nil
+}
+
+func checkOrigins(c *Config) error {
+	main, err := parseOrigin("main.origin", c.Main.Origin)
+	if err != nil {
+		return err
+	}
+	card, err := parseOrigin("card.origin", c.Card.Origin)
+	if err != nil {
+		return err
+	}
+	if main.Host == card.Host {
+		return errors.New("card.origin: must differ from main.origin by host or port")
+	}
+	rpID := c.Passkeys.RPID
+	if host := main.Hostname(); host != rpID && !strings.HasSuffix(host, "."+rpID) {
+		return fmt.Errorf("passkeys.rp_id: %q is not the host of main.origin nor a parent of it", rpID)
+	}
+	return nil
+}
+
+// parseOrigin takes scheme, host and port only: https://host[:port].
+func parseOrigin(key, s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if u.Scheme != "https" || u.Hostname() == "" || s != "https://"+u.Host || u.Host != strings.ToLower(u.Host) || strings.HasSuffix(u.Hostname(), ".") {
+		return nil, fmt.Errorf("%s: %q is not an origin in the form https://host or https://host:port, in lower case", key, s)
+	}
+	return u, nil
+}

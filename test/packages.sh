@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs the Debian packages that the tests need and that are missing.
+# Without apt-get, or without the rights to install, it names them and stops.
+set -eu
+
+packages="
+gcc libc6-dev pkg-config git
+chromium libnss3-tools xvfb xauth openssl
+pcscd vsmartcard-vpcd softhsm2 opensc libpcsclite-dev libfido2-dev fido2-tools python3-fido2 python3-pyscard
+"
+
+missing=""
+for p in $packages; do
+	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "the tests need these Debian packages or their equivalents:$missing" >&2
+	exit 1
+fi
+sudo=""
+[ "$(id -u)" = 0 ] || sudo="sudo"
+
+# A service that a package brings must not start here: the tests run their own.
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
