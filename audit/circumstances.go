@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"context"
+
+	"cpsgate/identity"
+)
+
+// Circumstances are what a request knows of itself before anything is decided.
+// Carried by the context, they fill the empty fields of every event recorded
+// under it, so that an act deep below need not be told who asked from where.
+type Circumstances struct {
+	Actor       identity.PSIdNat
+	Method      identity.Method
+	Session     string
+	Address     string
+	UserAgent   string
+	Workstation string
+}
+
+type circumstancesKey struct{}
+
+// WithCircumstances returns a context that carries c in place of those before.
+func WithCircumstances(ctx context.Context, c Circumstances) context.Context {
+	return context.WithValue(ctx, circumstancesKey{}, c)
+}
+
+func circumstancesOf(ctx context.Context) Circumstances {
+	c, _ := ctx.Value(circumstancesKey{}).(Circumstances)
+	return c
+}
+
+func (c Circumstances) fill(e *Event) {
+	for _, f := range []struct {
+		into  *string
+		value string
+	}{
+		{(*string)(&e.Actor), string(c.Actor)},
+		{&e.Method, string(c.Method)},
+		{&e.Session, c.Session},
+		{&e.Address, c.Address},
+		{&e.UserAgent, c.UserAgent},
+		{&e.Workstation, c.Workstation},
+	} {
+		if *f.into == "" {
+			*f.into = f.value
+		}
+	}
+}
