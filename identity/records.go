@@ -169,6 +169,7 @@ type Passkey struct {
 	CardTokenID        string // "" for a key that is no card
 	Proof              Proof
 	State              PasskeyState
+	StateReason        string // why suspended or revoked
 	CreatedAt          time.Time
 	LastUsedAt         time.Time // zero = never
 }

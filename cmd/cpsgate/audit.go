@@ -1,5 +1,128 @@
 package main
 
-type auditCommand struct{}
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
 
-func (auditCommand) Run(*environment) error { return refused() }
+	"cpsgate/audit"
+	"cpsgate/store"
+)
+
+// auditCommand looks at the audit.
+type auditCommand struct {
+	Verify auditVerifyCommand `cmd:"" help:"Verify the audit chain: exit 0 intact, 1 broken (says where), 2 unusable."`
+}
+
+// auditVerifyCommand walks the whole chain; see package audit for what it can
+// and cannot find.
+type auditVerifyCommand struct {
+	Data       string   `help:"The server's data directory." type:"path" placeholder:"DIR" xor:"place" required:""`
+	Database   string   `help:"A store's file, or a copy of one." type:"path" placeholder:"FILE" xor:"place" required:""`
+	Checkpoint []string `help:"A tail noted earlier outside, as printed by this command; may be repeated." placeholder:"SEQUENCE:HASH" sep:"none"`
+	JSON       bool     `help:"Print the verdict as JSON."`
+}
+
+// Run verifies the chain and prints the verdict.
+func (c auditVerifyCommand) Run(env *environment) error {
+	checkpoints, err := parseCheckpoints(c.Checkpoint)
+	if err != nil {
+		return unusable(err)
+	}
+	file := c.Database
+	if file == "" {
+		file = filepath.Join(c.Data, store.FileName)
+	}
+	report, err := verifyAudit(env, file, checkpoints)
+	if err != nil {
+		return unusable(err)
+	}
+	if err := c.print(env.stdout, report); err != nil {
+		return err
+	}
+	if !report.Intact() {
+		return refused()
+	}
+	return nil
+}
+
+func parseCheckpoints(texts []string) ([]audit.Tail, error) {
+	var checkpoints []audit.Tail
+	for _, text := range texts {
+		tail, err := audit.ParseTail(text)
+		if err != nil {
+			return nil, fmt.Errorf("--checkpoint %q: %w", text, err)
+		}
+		checkpoints = append(checkpoints, tail)
+	}
+	return checkpoints, nil
+}
+
+func verifyAudit(env *environment, file string, checkpoints []audit.Tail) (report audit.Report, err error) {
+	s, err := store.OpenReadOnly(env.ctx, file)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	err = s.Chain(env.ctx, func(tail audit.Tail, events iter.Seq2[audit.Event, error]) error {
+		var err error
+		report, err = audit.Verify(events, audit.Expected{End: &tail, Checkpoints: checkpoints})
+		return err
+	})
+	return report, err
+}
+
+func (c auditVerifyCommand) print(w io.Writer, r audit.Report) error {
+	if c.JSON {
+		return json.NewEncoder(w).Encode(auditVerdict(r))
+	}
+	if r.Intact() {
+		_, err := fmt.Fprintf(w, "intact: %d events\ncheckpoint to note elsewhere: %s\n", r.Events, r.Last)
+		return err
+	}
+	fmt.Fprintf(w, "broken: %d events read\n", r.Events)
+	for i := range r.Faults {
+		fmt.Fprintln(w, r.Faults[i].Error())
+	}
+	if r.More > 0 {
+		fmt.Fprintf(w, "and %d more\n", r.More)
+	}
+	return nil
+}
+
+// auditVerification is the verdict as JSON.
+type auditVerification struct {
+	Verdict string           `json:"verdict"` // intact or broken
+	Events  uint64           `json:"events"`
+	Tail    auditTailJSON    `json:"tail"`
+	Faults  []auditFaultJSON `json:"faults"`
+	More    int              `json:"moreFaults,omitempty"`
+}
+
+type auditTailJSON struct {
+	Sequence uint64 `json:"sequence"`
+	Hash     string `json:"hash"`
+}
+
+type auditFaultJSON struct {
+	Kind     audit.FaultKind `json:"kind"`
+	Sequence uint64          `json:"sequence"`
+	ID       string          `json:"id,omitempty"`
+	Detail   string          `json:"detail"`
+}
+
+func auditVerdict(r audit.Report) auditVerification {
+	v := auditVerification{
+		Verdict: "intact", Events: r.Events, More: r.More, Faults: []auditFaultJSON{},
+		Tail: auditTailJSON{r.Last.Sequence, hex.EncodeToString(r.Last.Hash[:])},
+	}
+	for _, f := range r.Faults {
+		v.Verdict = "broken"
+		v.Faults = append(v.Faults, auditFaultJSON(f))
+	}
+	return v
+}
