@@ -1,0 +1,86 @@
+package mtls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// What a handler may be told instead of a certificate. They are not refusals of
+// a card: the request does not come by the way the card listener offers.
+var (
+	ErrNoHandshake    = errors.New("the request did not come through the card listener")
+	ErrTaken          = errors.New("the certificate of this handshake was taken already")
+	ErrStaleHandshake = errors.New("the handshake is too old")
+	ErrResumed        = errors.New("the TLS session was resumed")
+)
+
+// Handshake is the memory of one connection: when its handshake ended, and
+// whether its certificate was taken.
+type Handshake struct {
+	mu    sync.Mutex
+	ended time.Time
+	taken bool
+}
+
+func (h *Handshake) end(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = at
+}
+
+// take hands the right to the certificate over, once.
+func (h *Handshake) take(now time.Time, maxAge time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	age := now.Sub(h.ended)
+	switch {
+	case h.ended.IsZero():
+		return ErrNoHandshake
+	case h.taken:
+		return ErrTaken
+	case age > maxAge || age < -maxAge:
+		h.taken = true
+		return fmt.Errorf("%w: %s", ErrStaleHandshake, age.Round(time.Millisecond))
+	}
+	h.taken = true
+	return nil
+}
+
+type handshakeKey struct{}
+
+// ConnContext is for http.Server.ConnContext of the card listener. It gives
+// each connection its Handshake.
+func ConnContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, handshakeKey{}, &Handshake{})
+}
+
+func handshakeFrom(ctx context.Context) *Handshake {
+	h, _ := ctx.Value(handshakeKey{}).(*Handshake)
+	return h
+}
+
+// TakeCertificate hands over the leaf certificate of the request's connection:
+// once, from a full handshake that ended at most maxAge ago. Nil and no error:
+// the browser sent none. The other certificates the client may have sent are
+// not handed over. Nothing is verified but that the client holds the key.
+func TakeCertificate(ctx context.Context, state *tls.ConnectionState, now time.Time, maxAge time.Duration) (leafDER []byte, err error) {
+	h := handshakeFrom(ctx)
+	switch {
+	case h == nil || state == nil || !state.HandshakeComplete:
+		return nil, ErrNoHandshake
+	case state.DidResume:
+		return nil, ErrResumed
+	}
+	if err := h.take(now, maxAge); err != nil {
+		return nil, err
+	}
+	if len(state.PeerCertificates) == 0 {
+		return nil, nil
+	}
+	return state.PeerCertificates[0].Raw, nil
+}

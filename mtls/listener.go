@@ -1,0 +1,128 @@
+package mtls
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+)
+
+// ListenerOptions describe the TLS side of the card listener.
+type ListenerOptions struct {
+	// Certificate gives the server's certificate for a handshake.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Acceptable are the authorities whose names the browser is told, so that
+	// it offers the certificates they issued. Empty: no names, any certificate.
+	Acceptable []*x509.Certificate
+	// MaxVersion is TLS 1.2 when zero: TLS 1.3 forbids PKCS#1 v1.5 in the
+	// client's signature (RFC 8446 §4.2.3), the only one a CPS3 can make, and
+	// most browsers offer no other on Windows for a CPS4.
+	MaxVersion uint16
+	// Now tells when a handshake ended; nil means time.Now.
+	Now func() time.Time
+}
+
+// ListenerConfig is the tls.Config of the card listener. The client certificate
+// is asked for and not required, and not verified by crypto/tls: every refusal
+// shall be a page of ours, so a Verifier judges what TakeCertificate hands over.
+// There are no session tickets and no resumption: each login is a handshake
+// with the card. HTTP/1.1 only, because HTTP/2 shares connections among hosts
+// (RFC 9113 §9.1.1).
+//
+// The http.Server that uses it must have ConnContext.
+func ListenerConfig(o ListenerOptions) *tls.Config {
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	maxVersion := o.MaxVersion
+	if maxVersion == 0 {
+		maxVersion = tls.VersionTLS12
+	}
+	base := &tls.Config{
+		GetCertificate: o.Certificate,
+		ClientAuth:     tls.RequestClientCert,
+		ClientCAs:      acceptablePool(o.Acceptable),
+		MinVersion:     tls.VersionTLS12,
+		MaxVersion:     maxVersion,
+		// ECDHE only, with AEAD: forward secrecy, nothing legacy (RFC 9325 §4.2).
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		SessionTicketsDisabled: true,
+		NextProtos:             []string{"http/1.1"},
+	}
+	outer := base.Clone()
+	outer.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		handshake := handshakeFrom(hello.Context())
+		if handshake == nil {
+			return base, nil // TakeCertificate will find no handshake and refuse
+		}
+		own := base.Clone()
+		own.VerifyConnection = func(tls.ConnectionState) error {
+			handshake.end(now())
+			return nil
+		}
+		return own, nil
+	}
+	return outer
+}
+
+// acceptablePool is nil when no names are to be told.
+func acceptablePool(authorities []*x509.Certificate) *x509.CertPool {
+	if len(authorities) == 0 {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	for _, authority := range authorities {
+		pool.AddCert(authority)
+	}
+	return pool
+}
+
+// SameHost tells whether a request's Host is the name the handshake was for;
+// where it is not, the answer is 421 (RFC 9110 §15.5.20). Case, port and a
+// trailing dot do not count. A handshake without a name matches nothing.
+func SameHost(host, serverName string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	plain := func(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+	return serverName != "" && plain(host) == plain(serverName)
+}
+
+// ErrorLog is for http.Server.ErrorLog: handshakes that clients break off (port
+// scans, health checks, a browser's speculative connection, a person who closes
+// the certificate dialogue) go to the debug level, everything else to warnings.
+// net/http gives nothing but text to tell them apart; no decision hangs on it.
+func ErrorLog(logger *slog.Logger) *log.Logger {
+	return log.New(&errorLog{logger}, "", 0)
+}
+
+type errorLog struct{ logger *slog.Logger }
+
+func (l *errorLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.Contains(line, []byte("TLS handshake error")) && brokenOff(line) {
+		level = slog.LevelDebug
+	}
+	l.logger.Log(context.Background(), level, strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+func brokenOff(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	for _, end := range []string{": EOF", "connection reset by peer", "i/o timeout", "broken pipe", "use of closed network connection"} {
+		if bytes.HasSuffix(line, []byte(end)) {
+			return true
+		}
+	}
+	return false
+}

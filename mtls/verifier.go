@@ -1,0 +1,304 @@
+package mtls
+
+import (
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"sync/atomic"
+	"time"
+
+	"cpsgate/identity"
+)
+
+// Verifier judges certificates: trust, policy and evidence in, a cardholder or
+// a Refusal out. It is safe for concurrent use. It performs no I/O: what
+// evidence there is, others have fetched before.
+type Verifier struct {
+	trust      atomic.Pointer[Trust]
+	policy     Policy
+	evidence   Evidence
+	signatures signatureMemo
+}
+
+// NewVerifier refuses a policy that says nothing sensible. With no evidence
+// (nil), every certificate whose revocation is required is refused.
+func NewVerifier(trust *Trust, policy Policy, evidence Evidence) (*Verifier, error) {
+	if trust == nil {
+		return nil, ErrNoAnchors
+	}
+	if err := policy.check(); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	if policy.Profile == "" {
+		policy.Profile = ProfileCPS
+	}
+	if evidence == nil {
+		evidence = NewCRLSet()
+	}
+	v := &Verifier{policy: policy, evidence: evidence}
+	v.trust.Store(trust)
+	return v, nil
+}
+
+// Trust is the trust in force.
+func (v *Verifier) Trust() *Trust { return v.trust.Load() }
+
+// Replace puts another trust in force, for judgements that begin afterwards.
+// Nil is ignored: there is no judging without anchors.
+func (v *Verifier) Replace(trust *Trust) {
+	if trust != nil {
+		v.trust.Store(trust)
+	}
+}
+
+// Policy is the policy in force.
+func (v *Verifier) Policy() Policy { return v.policy }
+
+// Verify judges the certificate that a client proved to hold the key of. The
+// error is a *Refusal. The cardholder is who the verified certificate names;
+// whether that card is welcome here is for its record to say.
+func (v *Verifier) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
+	verdict := v.judge(leafDER, now, nil)
+	if verdict.Refusal != nil {
+		return identity.Cardholder{}, verdict.Refusal
+	}
+	return verdict.Holder, nil
+}
+
+// Verdict is a judgement with its reasoning.
+type Verdict struct {
+	Holder  identity.Cardholder // who was let in; the zero value when refused
+	Refusal *Refusal            // nil: accepted
+	Path    []*x509.Certificate // leaf first, anchor last; nil when none was found
+	Steps   []Step              // in the order they were taken
+}
+
+// Step is one check of a judgement.
+type Step struct {
+	Rule   string // what must hold
+	Clause string // who asks for it
+	Detail string // what was found
+	Holds  bool
+}
+
+// Explain judges as Verify does and tells every step.
+func (v *Verifier) Explain(leafDER []byte, now time.Time) Verdict {
+	var steps []Step
+	verdict := v.judge(leafDER, now, &steps)
+	verdict.Steps = steps
+	return verdict
+}
+
+// judgement is one certificate being judged: the trust, the policy and the
+// time stay the same from its first step to its last.
+type judgement struct {
+	*Verifier
+	trust *Trust
+	now   time.Time
+	steps *[]Step // nil: nobody wants to know
+
+	crlWork int                 // CRL signers looked into, see maxCRLSigners
+	signers []*x509.Certificate // being looked into, the outermost first
+}
+
+func (v *Verifier) begin(now time.Time, steps *[]Step) *judgement {
+	return &judgement{Verifier: v, trust: v.trust.Load(), now: now, steps: steps}
+}
+
+func (j *judgement) holds(rule, clause, format string, args ...any) {
+	if j.steps != nil {
+		*j.steps = append(*j.steps, Step{Rule: rule, Clause: clause, Detail: fmt.Sprintf(format, args...), Holds: true})
+	}
+}
+
+// refused notes the refusal as a step; with nil it does nothing.
+func (j *judgement) refused(rule string, r *Refusal) *Refusal {
+	if r != nil && j.steps != nil {
+		*j.steps = append(*j.steps, Step{Rule: rule, Clause: r.Clause, Detail: string(r.Reason) + ": " + r.Detail})
+	}
+	return r
+}
+
+func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
+	j := v.begin(now, steps)
+	if len(leafDER) == 0 {
+		return Verdict{Refusal: j.refused("a certificate was sent", refuse(NoCertificate, "RFC 5246 §7.4.6", "the client sent none"))}
+	}
+	unverified, err := ParseCertificate(leafDER)
+	if err != nil {
+		r := refuse(Malformed, "RFC 5280 §4.1", err.Error())
+		r.Err = err
+		return Verdict{Refusal: j.refused("it can be read", r)}
+	}
+	claims := ReadClaims(unverified)
+	j.holds("it can be read", "RFC 5280 §4.1", "serial %s, issued by %s", FormatSerial(unverified.SerialNumber), FormatName(unverified.RawIssuer))
+	found, refusal := j.certificate(claims)
+	if refusal != nil {
+		claimed := claims.cardholder(now)
+		refusal.NotBefore, refusal.NotAfter, refusal.Claimed = unverified.NotBefore, unverified.NotAfter, &claimed
+		return Verdict{Refusal: refusal, Path: found}
+	}
+	return Verdict{Holder: claims.cardholder(now), Path: found}
+}
+
+// certificate takes the steps in the order that helps people: of what presents
+// itself as the IGC-Santé's, the wrong kind is told before the wrong issuer,
+// so that who chose the signature certificate learns that. Every step must
+// hold, so their order decides the words and never the verdict.
+func (j *judgement) certificate(claims Claims) (path, *Refusal) {
+	cps := j.policy.Profile == ProfileCPS
+	if cps && claims.fromIGC() {
+		if r := j.profile(claims); r != nil {
+			return nil, r
+		}
+	}
+	c := claims.Certificate
+	if r := j.refused("within its validity", j.outsideValidity(c)); r != nil {
+		return nil, r
+	}
+	paths, err := j.trust.paths(c, j.now, j.policy, j.usage())
+	if err != nil {
+		return nil, j.refused("a path to an anchor", untrusted(err))
+	}
+	if cps && !claims.fromIGC() {
+		if r := j.profile(claims); r != nil {
+			return paths[0], r
+		}
+	}
+	return j.firstGood(paths)
+}
+
+func (j *judgement) profile(claims Claims) *Refusal {
+	for _, check := range cpsProfile() {
+		if r := check.refuse(claims, j.policy); r != nil {
+			if r.Clause == "" {
+				r.Clause = check.clause
+			}
+			return j.refused(check.rule, r)
+		}
+		j.holds(check.rule, check.clause, "")
+	}
+	return nil
+}
+
+// firstGood returns the first path whose issuer and revocation hold; when none
+// does, the refusal that says most: revoked, then anything else.
+func (j *judgement) firstGood(paths []path) (path, *Refusal) {
+	var worst *Refusal
+	for _, candidate := range paths {
+		r := j.path(candidate)
+		if r == nil {
+			return candidate, nil
+		}
+		if worst == nil || r.Reason == Revoked && worst.Reason != Revoked {
+			worst = r
+		}
+	}
+	return paths[0], worst
+}
+
+func (j *judgement) path(p path) *Refusal {
+	if j.steps != nil {
+		for i, c := range p {
+			what := "signed by the next, within its validity, not weak"
+			if i == len(p)-1 {
+				what = "trust anchor"
+			}
+			j.holds("a path to an anchor", "RFC 5280 §6.1.3", "%s: %s", nameOf(c), what)
+		}
+	}
+	if j.policy.Profile == ProfileCPS {
+		if r := j.refused("issued by an authority for persons' cards", checkIssuer(p[1], j.policy)); r != nil {
+			return r
+		}
+		j.holds("issued by an authority for persons' cards", profileClause+"authorities", "%s", nameOf(p[1]))
+	}
+	return j.revocation(p)
+}
+
+func (v *Verifier) usage() x509.ExtKeyUsage {
+	if v.policy.Profile == ProfileAny {
+		return x509.ExtKeyUsageAny
+	}
+	return x509.ExtKeyUsageClientAuth
+}
+
+// Recheck judges a certificate that was verified once and is remembered by
+// issuer and serial: is it still within its validity, its issuer still
+// trusted, neither of them revoked? The error is a *Refusal.
+func (v *Verifier) Recheck(stored identity.Certificate, now time.Time) error {
+	j := v.begin(now, nil)
+	r := j.stored(stored)
+	if r == nil {
+		return nil
+	}
+	r.NotBefore, r.NotAfter = stored.NotBefore, stored.NotAfter
+	r.Claimed = &identity.Cardholder{Certificate: stored}
+	return r
+}
+
+func (j *judgement) stored(c identity.Certificate) *Refusal {
+	serial, ok := ParseSerial(c.Serial)
+	switch {
+	case !ok:
+		return refuse(Malformed, "", fmt.Sprintf("serial %q of the stored certificate", c.Serial))
+	case j.now.Before(c.NotBefore):
+		return refuse(NotYetValid, "RFC 5280 §6.1.3 (a)(2)", "valid from "+c.NotBefore.UTC().Format(time.RFC3339))
+	case j.now.After(c.NotAfter):
+		return refuse(Expired, "RFC 5280 §6.1.3 (a)(2)", "expired on "+c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	worst := refuse(UntrustedIssuer, "RFC 5280 §6.1", "its issuer "+c.Issuer+" is not held any more")
+	for _, issuer := range j.trust.issuersByKey(c.IssuerKey) {
+		r := j.storedUnder(issuer, serial)
+		if r == nil || r.Reason == Revoked {
+			return r
+		}
+		worst = r
+	}
+	return worst
+}
+
+// storedUnder judges a remembered serial under one of the certificates that
+// its issuer's name has here.
+func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refusal {
+	if j.policy.Profile == ProfileCPS {
+		if r := checkIssuer(issuer, j.policy); r != nil {
+			return r
+		}
+	}
+	above, err := j.authorityPaths(issuer)
+	if err != nil {
+		return untrusted(err)
+	}
+	var worst *Refusal
+	for _, p := range above {
+		r := j.status(question{what: "the certificate", serial: serial, issuer: issuer, path: p})
+		if r == nil {
+			r = j.authorities(p)
+		}
+		if r == nil || r.Reason == Revoked {
+			return r
+		}
+		worst = r
+	}
+	return worst
+}
+
+// authorityPaths is the paths from an authority to an anchor, the authority
+// first; an anchor is its own path.
+func (j *judgement) authorityPaths(authority *x509.Certificate) ([]path, error) {
+	if j.trust.isAnchor(authority) {
+		if err := validAt(authority, j.now); err != nil {
+			return nil, err
+		}
+		return []path{{authority}}, nil
+	}
+	return j.trust.paths(authority, j.now, j.policy, x509.ExtKeyUsageAny)
+}
+
+func validAt(c *x509.Certificate, now time.Time) error {
+	if now.Before(c.NotBefore) || now.After(c.NotAfter) {
+		return pathFault("RFC 5280 §6.1.3 (a)(2)", "%s is not within its validity", nameOf(c))
+	}
+	return nil
+}
