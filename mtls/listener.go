@@ -27,7 +27,17 @@ type ListenerOptions struct {
 	Now func() time.Time
 }
 
-// ListenerConfig is the tls.Config of the card listener. The client certificate
+// ListenerConfig is the tls.Config of a card listener with one server
+// certificate; see ListenerOptions.Config. A maxVersion of 0 is TLS 1.2.
+func ListenerConfig(certificate tls.Certificate, acceptable []*x509.Certificate, maxVersion uint16) *tls.Config {
+	return ListenerOptions{
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil },
+		Acceptable:  acceptable,
+		MaxVersion:  maxVersion,
+	}.Config()
+}
+
+// Config is the tls.Config of the card listener. The client certificate
 // is asked for and not required, and not verified by crypto/tls: every refusal
 // shall be a page of ours, so a Verifier judges what TakeCertificate hands over.
 // There are no session tickets and no resumption: each login is a handshake
@@ -35,7 +45,7 @@ type ListenerOptions struct {
 // (RFC 9113 §9.1.1).
 //
 // The http.Server that uses it must have ConnContext.
-func ListenerConfig(o ListenerOptions) *tls.Config {
+func (o ListenerOptions) Config() *tls.Config {
 	now := o.Now
 	if now == nil {
 		now = time.Now

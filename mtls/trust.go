@@ -142,3 +142,25 @@ func (t *Trust) issuersByKey(key string) []*x509.Certificate {
 func (t *Trust) isAnchor(c *x509.Certificate) bool {
 	return slices.ContainsFunc(t.anchors, func(a *x509.Certificate) bool { return bytes.Equal(a.Raw, c.Raw) })
 }
+
+// ChooseAnchors sorts certificates that somebody put into one folder into
+// anchors and others. Where authorities that issue persons' cards are among
+// them, the rest of the IGC-Santé (roots, ELEMENTAIRE, ORGANISATIONS) is held
+// beside them and not trusted; else, and for ProfileAny, every authority is an
+// anchor. What is no authority is left aside.
+func ChooseAnchors(certificates []*x509.Certificate, profile Profile) (anchors, others []*x509.Certificate) {
+	cards := profile != ProfileAny && slices.ContainsFunc(certificates, func(c *x509.Certificate) bool {
+		return c.IsCA && classify(c.Subject).issuesCards()
+	})
+	for _, c := range certificates {
+		class := classify(c.Subject)
+		switch {
+		case !c.BasicConstraintsValid || !c.IsCA:
+		case cards && class.IGC && !class.issuesCards():
+			others = append(others, c)
+		default:
+			anchors = append(anchors, c)
+		}
+	}
+	return anchors, others
+}
