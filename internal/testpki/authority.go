@@ -28,14 +28,15 @@ type Authority struct {
 	Key         crypto.Signer
 	Parent      *Authority // nil = itself
 
-	pki *PKI
+	pki        *PKI
+	publishing sync.Mutex // held while Handler chooses what to serve
 
 	mu        sync.Mutex
-	issued    uint64  // certificates signed; guarded by mu
-	changes   []event // revocations and their undoing, in order; guarded by mu
-	crlNumber int64   // of the last CRL made; guarded by mu
-	baseline  int64   // number of the last full CRL made; guarded by mu
-	published published
+	issued    uint64    // certificates signed; guarded by mu
+	changes   []event   // revocations and their undoing, in order; guarded by mu
+	crlNumber int64     // of the last CRL made; guarded by mu
+	baseline  int64     // number of the last full CRL made; guarded by mu
+	published published // guarded by mu
 }
 
 // AuthoritySpec describes an authority of one's own making.
@@ -223,7 +224,7 @@ func (p *PKI) ocsp() string {
 	if p.options.BaseURL == "" {
 		return realOCSP
 	}
-	return p.base() + "/ocsp"
+	return p.base() + ocspPath
 }
 
 func (p *PKI) directory() string {

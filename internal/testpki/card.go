@@ -138,7 +138,7 @@ func (p *PKI) issueCard(spec CardSpec, key crypto.Signer, use use, alter func(*T
 // leaf is a certificate with everything but a subject and extensions.
 func (p *PKI) leaf(issuer *Authority, key crypto.Signer, notBefore, notAfter time.Time) *Template {
 	return &Template{
-		Version: 2, Issuer: issuer.Certificate.RawSubject, NotBefore: notBefore, NotAfter: notAfter,
+		Version: 2, Serial: issuer.nextSerial(), Issuer: issuer.Certificate.RawSubject, NotBefore: notBefore, NotAfter: notAfter,
 		PublicKey: key.Public(), Signer: issuer.Key,
 	}
 }

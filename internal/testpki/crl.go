@@ -52,14 +52,14 @@ type CRLSpec struct {
 
 // IssuingPoint is an issuingDistributionPoint (RFC 5280 §5.2.5).
 type IssuingPoint struct {
-	URIs                   []string
-	OnlyUserCerts          bool
-	OnlyCACerts            bool
-	OnlySomeReasons        byte // bits as in ReasonFlags' first byte; 0 = absent
-	Indirect               bool
-	OnlyAttributeCerts     bool
-	NotCritical            bool // against the RFC, to see what a reader does
-	UnknownNameFormInPlace bool // a distribution point of nameRelativeToCRLIssuer
+	URIs               []string
+	OnlyUserCerts      bool
+	OnlyCACerts        bool
+	OnlySomeReasons    byte // bits as in ReasonFlags' first byte; 0 = absent
+	Indirect           bool
+	OnlyAttributeCerts bool
+	NotCritical        bool // against the RFC, to see what a reader does
+	RelativeName       bool // a distribution point of nameRelativeToCRLIssuer
 }
 
 // CRL makes and signs a full CRL.
@@ -70,7 +70,9 @@ func (a *Authority) CRL(spec CRLSpec) ([]byte, error) {
 		entries = standing(a.changes)
 	}
 	number := a.number(spec)
-	a.baseline = number.Int64()
+	if number.IsInt64() {
+		a.baseline = number.Int64()
+	}
 	a.mu.Unlock()
 	return a.signCRL(spec, entries, number, nil)
 }
@@ -95,7 +97,9 @@ func (a *Authority) DeltaCRL(spec CRLSpec) ([]byte, error) {
 // CRLs share one sequence (RFC 5280 §5.2.3). The caller holds mu.
 func (a *Authority) number(spec CRLSpec) *big.Int {
 	if spec.Number != nil {
-		a.crlNumber = max(a.crlNumber, spec.Number.Int64())
+		if spec.Number.IsInt64() {
+			a.crlNumber = max(a.crlNumber, spec.Number.Int64())
+		}
 		return spec.Number
 	}
 	a.crlNumber++
@@ -209,7 +213,7 @@ func (i *IssuingPoint) extension() pkix.Extension {
 		if len(i.URIs) > 0 {
 			addPointName(b, i.URIs...)
 		}
-		if i.UnknownNameFormInPlace {
+		if i.RelativeName {
 			b.AddASN1(tagged(0).Constructed(), func(b *cryptobyte.Builder) {
 				b.AddASN1(tagged(1).Constructed(), func(b *cryptobyte.Builder) {
 					b.AddBytes(Attribute{Type: AttributeCommonName, Value: "CRL1"}.der())
@@ -219,7 +223,7 @@ func (i *IssuingPoint) extension() pkix.Extension {
 		addFlag(b, 1, i.OnlyUserCerts)
 		addFlag(b, 2, i.OnlyCACerts)
 		if i.OnlySomeReasons != 0 {
-			b.AddASN1(tagged(3), func(b *cryptobyte.Builder) { b.AddBytes([]byte{0, i.OnlySomeReasons}) })
+			b.AddASN1(tagged(3), func(b *cryptobyte.Builder) { b.AddBytes(namedBits(i.OnlySomeReasons)) })
 		}
 		addFlag(b, 4, i.Indirect)
 		addFlag(b, 5, i.OnlyAttributeCerts)

@@ -90,12 +90,17 @@ func BasicConstraints(ca bool, pathLen int) pkix.Extension {
 // KeyUsage is critical and, as DER wants of a named bit list, without trailing
 // zero bits (X.690 §11.2.2).
 func KeyUsage(bits byte) pkix.Extension {
+	value := append([]byte{byte(cbasn1.BIT_STRING), 2}, namedBits(bits)...)
+	return pkix.Extension{Id: ExtensionKeyUsage, Critical: true, Value: value}
+}
+
+// namedBits is the content of a BIT STRING of at most eight named bits.
+func namedBits(bits byte) []byte {
 	unused := byte(0)
 	for unused < 7 && bits&(1<<unused) == 0 {
 		unused++
 	}
-	value := []byte{byte(cbasn1.BIT_STRING), 2, unused, bits}
-	return pkix.Extension{Id: ExtensionKeyUsage, Critical: true, Value: value}
+	return []byte{unused, bits}
 }
 
 // ExtendedKeyUsage lists the purposes.

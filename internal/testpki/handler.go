@@ -29,6 +29,8 @@ func (a *Authority) Publish(der []byte) {
 // current is the CRL to serve: the published one, or one made when first asked
 // for, remade when something was revoked and from half its life on.
 func (a *Authority) current() ([]byte, time.Time, error) {
+	a.publishing.Lock() // one at a time, so that nobody is served what is being replaced
+	defer a.publishing.Unlock()
 	now := a.pki.now()
 	a.mu.Lock()
 	p := a.published
@@ -58,10 +60,18 @@ func (p *PKI) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /CRL/{file}", p.serveCRL)
 	mux.HandleFunc("GET /{folder}/{file}", p.serveCertificate)
-	mux.Handle("/ocsp", p.ocspOfAll())
-	mux.Handle("/ocsp/", p.ocspOfAll())
-	return mux
+	ocsp := p.ocspOfAll()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Past the mux, which would clean a "//" out of a request in base64.
+		if r.URL.Path == ocspPath || strings.HasPrefix(r.URL.Path, ocspPath+"/") {
+			ocsp.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
+
+const ocspPath = "/ocsp"
 
 // named finds an authority by the last part of its file name's address.
 func (p *PKI) named(file, suffix string) *Authority {

@@ -107,8 +107,8 @@ func shortest(ip net.IP) []byte {
 }
 
 // PKCS12 packs a pair and its chain for import into a browser. The encryption
-// is PBES2 with AES-256 and SHA-256, which NSS from 3.87, Windows from version
-// 1703 and macOS from 15 read.
+// is PBES2 with AES-256-CBC and HMAC-SHA-256, which NSS 3.87, OpenSSL 1.1.1 and
+// Windows Server 2019 read, each and what came after it.
 func PKCS12(pair Pair, chain []*x509.Certificate, password string) ([]byte, error) {
 	if pair.Certificate == nil {
 		return nil, fmt.Errorf("PKCS#12: no certificate")
