@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"cpsgate/audit"
+	"cpsgate/sessions"
+)
+
+// refuse records a decision against someone and gives the error that tells it.
+// A refusal that cannot be recorded is refused all the same, and the page then
+// tells the fault of ours. Only what is known of one's own doing is a
+// decision: faults of ours are logged as such, and not as refusals of people.
+func (s *Server) refuse(c echo.Context, event audit.Event, cause error) error {
+	reason, a := reasonOf(cause)
+	event.Outcome, event.Reason = audit.Refused, reason
+	if a.status == http.StatusInternalServerError {
+		event.Outcome = audit.Failed
+	}
+	if detail := cause.Error(); detail != reason {
+		if event.Detail != "" {
+			event.Detail += "; "
+		}
+		event.Detail += detail
+	}
+	if err := s.record(c, &event); err != nil {
+		return fmt.Errorf("%w; while refusing: %v", err, cause)
+	}
+	return cause
+}
+
+// record writes the decision of this request under the number that its page
+// and its log line show. A second event of one request gets its own number.
+func (s *Server) record(c echo.Context, event *audit.Event) error {
+	r, ctx := requestOf(c), c.Request().Context()
+	if r.recorded {
+		return s.o.Audit.Record(ctx, event)
+	}
+	event.ID = r.event
+	err := s.o.Audit.Record(ctx, event)
+	if errors.Is(err, audit.ErrDuplicateID) { // two requests drew one number
+		r.event, event.ID = audit.NewID(), ""
+		err = s.o.Audit.Record(ctx, event)
+		r.event = event.ID
+	}
+	r.recorded = err == nil
+	return err
+}
+
+// entry is someone who has proved who they are and is about to be let in.
+type entry struct {
+	session sessions.Session
+	event   audit.Event
+	door    door
+	wanted  string
+}
+
+// enter lets someone in: whatever session this browser had ends, a new one
+// with a new token begins, and the decision is recorded; otherwise nobody is
+// in. When another person was signed in, nothing of theirs stays behind, their
+// return address included. It gives the address to go on to.
+func (s *Server) enter(c echo.Context, who entry) (wanted string, err error) {
+	r, ctx := requestOf(c), c.Request().Context()
+	before := r.session
+	if err := s.leave(c, "replaced"); err != nil {
+		return "", err
+	}
+	session := who.session
+	session.Address, session.UserAgent = c.RealIP(), c.Request().UserAgent()
+	event := who.event
+	event.Actor, event.Subject, event.Method = session.Holder, session.Holder, string(session.Method)
+	token, opened, err := s.o.Sessions.Open(ctx, session)
+	if err != nil {
+		return "", s.refuse(c, event, err)
+	}
+	event.Outcome, event.Session = audit.Accepted, opened.ID
+	if err := s.record(c, &event); err != nil {
+		return "", errors.Join(err, s.o.Sessions.End(context.WithoutCancel(ctx), token))
+	}
+	r.token, r.session = token, opened
+	setCookie(c, cookieSession, token, 0)
+	setCookie(c, cookieDoor, string(who.door), cookieYear)
+	clearCookie(c, cookieCeremony)
+	if before.Holder != "" && before.Holder != opened.Holder {
+		forgetAll(c)
+		return pathAccount, nil
+	}
+	return safeReturn(who.wanted), nil
+}
+
+// leave ends the session that this browser is in, if any, and records it.
+func (s *Server) leave(c echo.Context, reason string) error {
+	r := requestOf(c)
+	if r.token == "" {
+		return nil
+	}
+	if err := s.o.Sessions.End(c.Request().Context(), r.token); err != nil {
+		return err
+	}
+	ended := r.session
+	r.token = ""
+	return s.o.Audit.Record(c.Request().Context(), &audit.Event{
+		Kind: audit.KindLogout, Outcome: audit.Done, Reason: reason,
+		Actor: ended.Holder, Subject: ended.Holder, Session: ended.ID, Method: string(ended.Method), Card: ended.CardTokenID,
+	})
+}
+
+// forgetAll asks the browser to drop what it keeps of the person before: pages
+// in its cache and in its memory (Clear Site Data §3.1). Cookies are left to
+// us: "cookies" would take those of the whole domain.
+func forgetAll(c echo.Context) {
+	clearCookie(c, cookieFlow)
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
+}

@@ -1,0 +1,109 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// The pages, by the name of their template file.
+const (
+	pageSignIn    = "signin"
+	pageAccount   = "account"
+	pageRefusal   = "refusal"
+	pageSignedOut = "signedout"
+)
+
+// shared are the templates that every page may use.
+var shared = []string{"layout", "icons", "said"}
+
+// pages holds every page parsed, by language and name.
+type pages map[string]map[string]*template.Template
+
+// newPages parses every page for every language. Parsing binds the words to
+// the language, so that a template can ask for a text by its key alone.
+func newPages(all tongues) (pages, error) {
+	parsed := make(pages)
+	for tag, t := range all {
+		parsed[tag] = make(map[string]*template.Template)
+		for _, name := range []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut} {
+			page, err := parsePage(name, t)
+			if err != nil {
+				return nil, fmt.Errorf("page %s: %w", name, err)
+			}
+			parsed[tag][name] = page
+		}
+	}
+	return parsed, nil
+}
+
+func parsePage(name string, t *tongue) (*template.Template, error) {
+	page := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"t": t.words.say})
+	for _, file := range append(shared, name) {
+		text, err := templateFiles.ReadFile("templates/" + file + ".html")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := page.Parse(string(text)); err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
+}
+
+// frame is what every page's view holds: the top bar, the foot and the files.
+type frame struct {
+	Lang, OtherLang string
+	Title           string
+	Hospital        string
+	// Base begins the links to main's pages: empty on the main host, its
+	// origin on the card host.
+	Base          string
+	Style, Script string
+	Icon          template.URL
+	Logo          string
+	Switch        string // where the language switch leads; "" = no switch
+	Wide          bool
+	Help          helpline
+}
+
+// helpline is whom to call.
+type helpline struct {
+	Label string
+	Phone string
+	Tel   template.URL // tel: form of Phone
+}
+
+// newHelpline fills in the default label and makes the telephone's link.
+func newHelpline(label, phone string, t *tongue) helpline {
+	if label == "" {
+		label = t.words["frame.help.label"]
+	}
+	return helpline{Label: label, Phone: phone, Tel: template.URL("tel:" + dialled(phone))}
+}
+
+// dialled keeps of a telephone number what is dialled (RFC 3966 §3).
+func dialled(phone string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' {
+			return r
+		}
+		return -1
+	}, phone)
+}
+
+// render writes a page, whole or not at all: it is executed in memory first.
+func (s *Server) render(c echo.Context, status int, name string, view any) error {
+	var page bytes.Buffer
+	if err := s.pages[requestOf(c).tongue.tag][name].ExecuteTemplate(&page, "layout", view); err != nil {
+		return fmt.Errorf("rendering page %s: %w", name, err)
+	}
+	return c.HTMLBlob(status, page.Bytes())
+}

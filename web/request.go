@@ -1,0 +1,173 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"cpsgate/audit"
+	"cpsgate/sessions"
+)
+
+// request is what one request gathers on its way; it ends as one log line.
+type request struct {
+	event    string // shown to people, logged, and the id of the decision it records
+	recorded bool   // an audit event bears that id
+	on       listener
+	started  time.Time
+	tongue   *tongue
+
+	token    string           // of the session cookie, if it names a session
+	session  sessions.Session // valid when token is not empty
+	sessionE error            // why the cookie names no session
+
+	reason string // of what was refused
+	err    error  // what the answer does not show
+}
+
+const requestKey = "cpsgate.request"
+
+func requestOf(c echo.Context) *request {
+	r, _ := c.Get(requestKey).(*request)
+	return r
+}
+
+// observe opens the request's account and closes it with one log line. Cookies,
+// tokens, bodies and queries never appear in it, nor do paths we do not know.
+func (s *Server) observe(on listener) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := &request{event: audit.NewID(), on: on, started: s.o.Now()}
+			r.tongue = s.tongues.choose(cookieValue(c, cookieLanguage), c.Request())
+			c.Set(requestKey, r)
+			s.circumstances(c)
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+			s.logRequest(c, r)
+			return nil
+		}
+	}
+}
+
+// circumstances tells the audit who asks from where.
+func (s *Server) circumstances(c echo.Context) {
+	r, in := requestOf(c), c.Request()
+	around := audit.Circumstances{Address: c.RealIP(), UserAgent: in.UserAgent()}
+	if r.token != "" {
+		around.Actor, around.Method, around.Session = r.session.Holder, r.session.Method, r.session.ID
+		around.Workstation = r.session.Workstation
+	}
+	c.SetRequest(in.WithContext(audit.WithCircumstances(in.Context(), around)))
+}
+
+func (s *Server) logRequest(c echo.Context, r *request) {
+	out := c.Response()
+	attributes := []slog.Attr{
+		slog.String("event", r.event),
+		slog.String("listener", string(r.on)),
+		slog.String("method", knownMethod(c.Request().Method)),
+		slog.String("route", c.Path()),
+		slog.Int("status", out.Status),
+		slog.Int64("bytes", out.Size),
+		slog.Duration("took", s.o.Now().Sub(r.started)),
+		slog.String("address", c.RealIP()),
+	}
+	if r.reason != "" {
+		attributes = append(attributes, slog.String("reason", r.reason))
+	}
+	level := slog.LevelInfo
+	if r.err != nil {
+		attributes = append(attributes, slog.Any("error", r.err))
+	}
+	if out.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.o.Logger.LogAttrs(context.WithoutCancel(c.Request().Context()), level, "request", attributes...)
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// wantsJSON tells a script's request from a page's.
+func wantsJSON(r *http.Request) bool {
+	if mediaType(r) == echo.MIMEApplicationJSON {
+		return true
+	}
+	accept := r.Header.Get("Accept")
+	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
+}
+
+func mediaType(r *http.Request) string {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return media
+}
+
+// identify looks the session cookie up. Whether there must be a session is for
+// the next in line to say.
+func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r, token := requestOf(c), cookieValue(c, cookieSession)
+		if token == "" {
+			r.sessionE = sessions.ErrNoSession
+			return next(c)
+		}
+		session, err := s.o.Sessions.Find(c.Request().Context(), token)
+		r.session = session
+		switch {
+		case err == nil:
+			r.token = token
+			s.circumstances(c)
+		case errors.Is(err, sessions.ErrNoSession), errors.Is(err, sessions.ErrExpired), errors.Is(err, sessions.ErrLocked):
+			r.sessionE = err
+		default:
+			return err
+		}
+		return next(c)
+	}
+}
+
+// signedIn lets only an open session through. A page asked for without any
+// cookie leads to the sign-in page and back; a cookie whose session is over
+// gets told so.
+func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := requestOf(c)
+		if r.token != "" {
+			return next(c)
+		}
+		if cookieValue(c, cookieSession) == "" && c.Request().Method == http.MethodGet && !wantsJSON(c.Request()) {
+			return c.Redirect(http.StatusSeeOther, withReturn(pathSignIn, c.Request().URL.RequestURI()))
+		}
+		if !errors.Is(r.sessionE, sessions.ErrLocked) {
+			clearCookie(c, cookieSession)
+		}
+		if errors.Is(r.sessionE, sessions.ErrExpired) {
+			return &sessionOver{lasted: lasted(r.session)}
+		}
+		return reasonSessionEnded
+	}
+}
+
+// lasted is how long a session that ran out was open.
+func lasted(s sessions.Session) time.Duration {
+	end := s.IdleUntil
+	if s.ExpiresAt.Before(end) {
+		end = s.ExpiresAt
+	}
+	return end.Sub(s.CreatedAt)
+}
