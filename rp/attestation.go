@@ -3,7 +3,6 @@ package rp
 import (
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,6 +72,13 @@ type statement struct {
 // trust path leads anywhere is assess's to say. android-safetynet is not
 // supported: its service has ended.
 func verifyStatement(format string, raw []byte, a attested, now time.Time) (statement, error) {
+	if format == "compound" {
+		return verifyCompound(raw, a, now)
+	}
+	return verifySingle(format, raw, a, now)
+}
+
+func verifySingle(format string, raw []byte, a attested, now time.Time) (statement, error) {
 	members, err := readCBORMap(raw)
 	if err != nil {
 		return statement{}, err
@@ -82,8 +88,47 @@ func verifyStatement(format string, raw []byte, a attested, now time.Time) (stat
 		return statement{kind: typeNone}, members.only() // §8.7
 	case "packed":
 		return verifyPacked(members, a, now)
+	case "fido-u2f":
+		return verifyU2F(members, a, now)
+	case "tpm":
+		return verifyTPM(members, a, now)
+	case "android-key":
+		return verifyAndroidKey(members, a)
+	case "apple":
+		return verifyApple(members, a)
 	}
 	return statement{}, errors.New("unsupported attestation statement format")
+}
+
+// verifyCompound is WebAuthn L3 §8.9, under the policy that every statement
+// must verify. Type and trust path are those of the first one.
+func verifyCompound(raw []byte, a attested, now time.Time) (statement, error) {
+	parts, err := cborMap{"attStmt": raw}.array("attStmt")
+	if err != nil {
+		return statement{}, err
+	}
+	if len(parts) < 2 || len(parts) > maxPath {
+		return statement{}, fmt.Errorf("compound of %d statements", len(parts))
+	}
+	var first statement
+	for i, part := range parts {
+		members, err := readCBORMap(part)
+		if err != nil {
+			return statement{}, fmt.Errorf("statement %d: %w", i, err)
+		}
+		format, err := members.text("fmt")
+		if err != nil {
+			return statement{}, fmt.Errorf("statement %d: %w", i, err)
+		}
+		s, err := verifySingle(format, members["attStmt"], a, now)
+		if err := errors.Join(members.only("fmt", "attStmt"), err); err != nil {
+			return statement{}, fmt.Errorf("statement %d, %s: %w", i, printable(format), err)
+		}
+		if i == 0 {
+			first = s
+		}
+	}
+	return first, nil
 }
 
 // assess is WebAuthn L3 §7.1 steps 22 and 23 under the party's mode.
@@ -152,67 +197,6 @@ func (p *RelyingParty) checkStored(format, verdict string, aaguid [16]byte) *Ref
 		return refuse(ReasonAAGUID, "model %s is not allowed", FormatAAGUID(aaguid))
 	case p.o.AttestationMode == ModeRequireTrustedRoots && verdict != VerdictTrusted:
 		return refuse(ReasonAttestation, "registered with verdict %q, and mode is %s", verdict, p.o.AttestationMode)
-	}
-	return nil
-}
-
-// idFIDOGenCEAAGUID is id-fido-gen-ce-aaguid, WebAuthn L3 §8.2.1.
-var idFIDOGenCEAAGUID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}
-
-// checkCertificateAAGUID: when the certificate names a model, it is the one
-// claimed (WebAuthn L3 §8.2, §8.2.1).
-func checkCertificateAAGUID(c *x509.Certificate, aaguid [16]byte) error {
-	for _, e := range c.Extensions {
-		if !e.Id.Equal(idFIDOGenCEAAGUID) {
-			continue
-		}
-		if e.Critical {
-			return errors.New("attestation certificate: the AAGUID extension is critical")
-		}
-		var certified []byte
-		if rest, err := asn1.Unmarshal(e.Value, &certified); err != nil || len(rest) > 0 {
-			return errors.New("attestation certificate: the AAGUID extension is no OCTET STRING")
-		}
-		if !slices.Equal(certified, aaguid[:]) {
-			return errors.New("attestation certificate: issued for another AAGUID")
-		}
-	}
-	return nil
-}
-
-// maxPath bounds the work of path validation; real paths hold one to four.
-const maxPath = 8
-
-// readPath parses x5c, leaf first.
-func readPath(m cborMap) ([]*x509.Certificate, error) {
-	elements, err := m.array("x5c")
-	if err != nil {
-		return nil, err
-	}
-	if len(elements) == 0 || len(elements) > maxPath {
-		return nil, fmt.Errorf("x5c has %d certificates", len(elements))
-	}
-	path := make([]*x509.Certificate, len(elements))
-	for i, element := range elements {
-		der, err := cborMap{"certificate": element}.bytes("certificate")
-		if err != nil {
-			return nil, fmt.Errorf("x5c[%d]: %w", i, err)
-		}
-		if path[i], err = x509.ParseCertificate(der); err != nil {
-			return nil, fmt.Errorf("x5c[%d]: %w", i, err)
-		}
-	}
-	return path, nil
-}
-
-// checkInForce refuses a path with a certificate out of its validity: §8 leaves
-// it to path validation, which mode "record" does not run.
-func checkInForce(path []*x509.Certificate, now time.Time) error {
-	for i, c := range path {
-		if now.Before(c.NotBefore) || now.After(c.NotAfter) {
-			return fmt.Errorf("x5c[%d] is valid from %s to %s only", i,
-				c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly))
-		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash"
 	"math/big"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -202,6 +203,11 @@ func verifySignature(rawKey, message, sig []byte) error {
 func certificateAlgorithm(alg int64) (x509.SignatureAlgorithm, bool) {
 	a := webauthncose.SigAlgFromCOSEAlg(webauthncose.COSEAlgorithmIdentifier(alg))
 	return a, a != x509.UnknownSignatureAlgorithm
+}
+
+// coseHash is the hash of a COSE signature algorithm.
+func coseHash(alg int64) (hash.Hash, bool) {
+	return webauthncose.HasherFromCOSEAlg(webauthncose.COSEAlgorithmIdentifier(alg))
 }
 
 // unmarshalCBOR decodes exactly one item of CTAP2 CBOR: no duplicate keys, no

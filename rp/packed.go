@@ -2,7 +2,6 @@ package rp
 
 import (
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"time"
@@ -48,19 +47,6 @@ func verifySelf(alg int64, sig []byte, a attested) (statement, error) {
 	return statement{kind: typeSelf}, nil
 }
 
-// checkCertificateSignature verifies sig by the certificate's key with a COSE
-// algorithm.
-func checkCertificateSignature(c *x509.Certificate, alg int64, message, sig []byte) error {
-	algorithm, ok := certificateAlgorithm(alg)
-	if !ok {
-		return fmt.Errorf("unsupported COSE algorithm %d", alg)
-	}
-	if err := c.CheckSignature(algorithm, message, sig); err != nil {
-		return fmt.Errorf("attestation signature: %w", err)
-	}
-	return nil
-}
-
 // checkPackedCertificate is WebAuthn L3 §8.2.1.
 func checkPackedCertificate(c *x509.Certificate) error {
 	s := c.Subject
@@ -84,11 +70,4 @@ func checkPackedCertificate(c *x509.Certificate) error {
 // isCountryCode: the form of ISO 3166-1 alpha-2.
 func isCountryCode(s string) bool {
 	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
-}
-
-// rawSubjectEmpty: a Name without any RDN.
-func rawSubjectEmpty(c *x509.Certificate) bool {
-	var names asn1.RawValue
-	rest, err := asn1.Unmarshal(c.RawSubject, &names)
-	return err == nil && len(rest) == 0 && len(names.Bytes) == 0
 }
