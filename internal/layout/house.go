@@ -1,0 +1,115 @@
+package layout
+
+// House is this module's picture. An edge that is not here is not allowed; to
+// draw a new one, add it in a commit that says why.
+func House() Rules {
+	return Rules{
+		Module:       "cpsgate",
+		Imports:      imports(),
+		Tests:        tests(),
+		Confined:     confined(),
+		StandardOnly: []string{"identity", "internal/layout"},
+		Server:       "cmd/cpsgate",
+		NeverServer:  []string{"C", scard, libfido2, pkcs11},
+	}
+}
+
+// Outside packages that stand in the tables more than once.
+const (
+	scard    = "github.com/ebfe/scard"
+	libfido2 = "github.com/keys-pub/go-libfido2"
+	pkcs11   = "github.com/miekg/pkcs11"
+)
+
+func imports() map[string][]string {
+	return map[string][]string{
+		"identity": {},
+
+		// Rules: they know the trade's nouns and nothing else of the house.
+		"rp/...":       {"identity"},
+		"mtls/...":     {"identity"},
+		"sessions/...": {"identity"},
+		"audit/...":    {"identity"},
+
+		"enroll/...": {"audit/...", "identity"},
+		"sso/...":    {"sessions/...", "identity"},
+		"store/...":  {"enroll/...", "audit/...", "identity"},
+		"web/...":    {"sso/...", "rp/...", "mtls/...", "enroll/...", "sessions/...", "audit/...", "identity"},
+		"cmd/cpsgate": {
+			"web/...", "sso/...", "store/...", "rp/...", "mtls/...", "enroll/...", "sessions/...", "audit/...", "identity",
+			"internal/testpki", // the demo's embedded PKI
+		},
+
+		// The workstation's side: another program, and nothing of the server's.
+		"cardside/apdu":     {},
+		"cardside/ctap2":    {"cardside/apdu"},
+		"cardside/pcsc":     {"cardside/apdu"},
+		"cardside/libfido2": {"cardside/ctap2"},
+		"cardside/pkcs11":   {},
+		"cardside/agent":    {"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "identity"},
+		"cardside/helper":   {"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "identity"},
+		"cardside": {
+			"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "cardside/agent", "cardside/helper",
+			"identity",
+		},
+		"cmd/cardside": {"cardside"},
+
+		// Fakes of the outside. They share no code with what they test: two
+		// readings of a specification, not one read twice.
+		"internal/testpki":                    {"identity"},
+		"internal/softkey":                    {},
+		"internal/virtualcard":                {"internal/virtualcard/authenticator"},
+		"internal/virtualcard/authenticator":  {},
+		"internal/virtualcard/cmd/virtualcps": {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
+		"internal/cardlab":                    {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
+		"internal/chromium":                   {},
+		"internal/layout":                     {},
+		"internal/e2e":                        {}, // runs the built programs and knows nothing of their inside
+	}
+}
+
+// tests lists what test files may import beyond their package's own edges.
+func tests() map[string][]string {
+	virtualCard := []string{"internal/virtualcard", "internal/virtualcard/authenticator", "internal/cardlab"}
+	return map[string][]string{
+		AnyArea: {"internal/testpki", "internal/softkey", "internal/chromium"},
+
+		// Against the real store, in place of a fake that restates it.
+		"audit/...":    {"store/..."},
+		"enroll/...":   {"store/..."},
+		"sessions/...": {"store/..."},
+		"web/...":      {"store/..."},
+		"store/...":    {"sessions/..."}, // keeps their records without knowing them
+
+		"cmd/cpsgate":       virtualCard,
+		"rp/...":            {"internal/virtualcard/authenticator"},
+		"cardside":          virtualCard,
+		"cardside/ctap2":    {"internal/virtualcard/authenticator"},
+		"cardside/pcsc":     virtualCard,
+		"cardside/libfido2": virtualCard,
+		"cardside/agent":    virtualCard,
+		"cardside/helper":   virtualCard,
+		"cmd/cardside":      virtualCard,
+	}
+}
+
+func confined() map[string][]string {
+	return map[string][]string{
+		"github.com/labstack/echo":        {"web/...", "cmd/cpsgate"},
+		"github.com/go-webauthn":          {"rp/..."},
+		"modernc.org/sqlite":              {"store/..."},
+		"github.com/pressly/goose":        {"store/..."},
+		"database/sql":                    {"store/..."},
+		"github.com/go-ldap/ldap":         {"mtls/..."},
+		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps"},
+		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
+		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},
+		"software.sslmate.com/src":        {"internal/testpki"},
+		"github.com/rogpeppe/go-internal": {"cmd/cpsgate", "cmd/cardside"},
+
+		"C":      {"cardside/libfido2", "cardside/pkcs11", "cardside/pcsc"},
+		scard:    {"cardside/pcsc"},
+		libfido2: {"cardside/libfido2"},
+		pkcs11:   {"cardside/pkcs11"},
+	}
+}
