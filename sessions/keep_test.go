@@ -1,0 +1,327 @@
+package sessions_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cpsgate/sessions"
+)
+
+func TestARestartSignsNobodyOut(t *testing.T) {
+	keeper := newShelf()
+	before, clock := newManager(t, sessions.Options{Keeper: keeper})
+	token, opened := open(t, before, byPasskey(alice, cardA, "key"))
+	locked, lockedSession := open(t, before, byCard(bob, cardB))
+	if err := before.Lock(t.Context(), bob, lockedSession.ID); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(10 * time.Minute)
+
+	after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: clock.now})
+	if n, err := after.Restore(t.Context()); n != 2 || err != nil {
+		t.Fatalf("%d restored, %v", n, err)
+	}
+	found := wantFind(t, after, token, nil)
+	if found.ID != opened.ID || found.ExpiresAt != opened.ExpiresAt || string(found.PasskeyID) != "key" || found.CardTokenID != cardA {
+		t.Errorf("found %+v, opened %+v", found, opened)
+	}
+	wantFind(t, after, locked, sessions.ErrLocked)
+	if n, err := after.EndOfCard(t.Context(), cardA); n != 1 || err != nil {
+		t.Errorf("a restored session is not indexed: %d, %v", n, err)
+	}
+}
+
+func TestRestoreLeavesOutAndForgets(t *testing.T) {
+	errCard := errors.New("card suspended")
+	tests := []struct {
+		name  string
+		spoil func(k sessions.Kept, other sessions.Kept, c *clock) sessions.Kept
+	}{
+		{"what is expired", func(k, _ sessions.Kept, c *clock) sessions.Kept { c.add(time.Hour); return k }},
+		{"another's record under the key", func(k, other sessions.Kept, _ *clock) sessions.Kept { k.Record = other.Record; return k }},
+		{"garbage", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = []byte("{"); return k }},
+		{"an empty record", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = nil; return k }},
+		{"trailing bytes", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
+			k.Record = append(slices.Clone(k.Record), '1')
+			return k
+		}},
+		{"unknown keys", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
+			k.Record = append([]byte(`{"x":1,`), k.Record[1:]...)
+			return k
+		}},
+		{"a huge record", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
+			k.Record = append(slices.Repeat([]byte{' '}, 9<<10), k.Record...)
+			return k
+		}},
+		{"what no longer stands", func(k, _ sessions.Kept, _ *clock) sessions.Kept { return k }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			keeper := newShelf()
+			before, clock := newManager(t, sessions.Options{Keeper: keeper})
+			token, _ := open(t, before, byCard(alice, cardA))
+			mine := slices.Collect(maps.Values(keeper.all()))[0]
+			other, _ := newManager(t, sessions.Options{Keeper: keeper})
+			open(t, other, byCard(bob, cardB))
+			var theirs sessions.Kept
+			for k, r := range keeper.all() {
+				if k != mine.Key {
+					theirs = r
+				}
+			}
+			keeper.records = map[[32]byte]sessions.Kept{mine.Key: tt.spoil(mine, theirs, clock)}
+
+			after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: clock.now,
+				Standing: func(context.Context, sessions.Session) error {
+					if tt.name == "what no longer stands" {
+						return errCard
+					}
+					return nil
+				}})
+			if n, err := after.Restore(t.Context()); n != 0 || err != nil {
+				t.Fatalf("%d restored, %v", n, err)
+			}
+			wantFind(t, after, token, sessions.ErrNoSession)
+			if n := len(keeper.all()); n != 0 {
+				t.Errorf("%d records stay", n)
+			}
+		})
+	}
+}
+
+func TestAKeeperThatFails(t *testing.T) {
+	t.Run("to keep: nobody is signed in", func(t *testing.T) {
+		keeper := newShelf()
+		keeper.fail(errDisk, nil)
+		m, _ := newManager(t, sessions.Options{Keeper: keeper})
+		if token, _, err := m.Open(t.Context(), byCard(alice, cardA)); !errors.Is(err, errDisk) || token != "" {
+			t.Errorf("%q, %v", token, err)
+		}
+		if list, _ := m.OfHolder(t.Context(), alice); len(list) != 0 {
+			t.Errorf("%d sessions stay", len(list))
+		}
+	})
+	t.Run("to keep a rotation: signed out, not raised", func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper})
+		token, _ := open(t, m, byCard(alice, cardA))
+		keeper.fail(errDisk, nil)
+		if fresh, _, err := m.Rotate(t.Context(), token, nil); !errors.Is(err, errDisk) || fresh != "" {
+			t.Errorf("%q, %v", fresh, err)
+		}
+		wantFind(t, m, token, sessions.ErrNoSession)
+		if n := len(keeper.all()); n != 0 {
+			t.Errorf("%d records stay", n)
+		}
+	})
+	t.Run("to forget a rotation's old token: neither lives", func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper})
+		token, _ := open(t, m, byCard(alice, cardA))
+		keeper.fail(nil, errDisk)
+		if fresh, _, err := m.Rotate(t.Context(), token, nil); !errors.Is(err, errDisk) || fresh != "" {
+			t.Errorf("%q, %v", fresh, err)
+		}
+		if list, _ := m.OfHolder(t.Context(), alice); len(list) != 0 {
+			t.Errorf("%d sessions stay", len(list))
+		}
+	})
+	t.Run("to read: nothing is restored", func(t *testing.T) {
+		m, _ := newManager(t, sessions.Options{Keeper: unreadable{newShelf()}})
+		if _, err := m.Restore(t.Context()); !errors.Is(err, errDisk) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestAnEndThatCannotBeForgottenIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+		go m.Run(t.Context())
+		token, _ := open(t, m, byCard(alice, cardA))
+		keeper.fail(nil, errDisk)
+		if err := m.End(t.Context(), token); !errors.Is(err, errDisk) {
+			t.Errorf("error %v", err)
+		}
+		wantFind(t, m, token, sessions.ErrNoSession) // ended all the same
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		if len(keeper.all()) != 1 {
+			t.Error("forgotten by a keeper that fails")
+		}
+		keeper.fail(nil, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(keeper.all()); n != 0 {
+			t.Errorf("%d records stay", n)
+		}
+	})
+}
+
+func TestAnEndGoesOnWhenTheRequestIsGone(t *testing.T) {
+	keeper := newShelf()
+	m, _ := newManager(t, sessions.Options{Keeper: heeding{keeper}})
+	token, _ := open(t, m, byCard(alice, cardA))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.End(gone, token); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(keeper.all()); n != 0 {
+		t.Errorf("%d records stay", n)
+	}
+}
+
+func TestRunSweepsAndKeepsWhatWasTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() { m.Run(ctx); close(stopped) }()
+
+		used, _ := open(t, m, byCard(alice, cardA))
+		left, _ := open(t, m, byCard(bob, cardB))
+		for range 20 { // 40 minutes
+			time.Sleep(2 * time.Minute)
+			wantFind(t, m, used, nil)
+		}
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		wantFind(t, m, left, sessions.ErrNoSession)
+		kept := keeper.all()
+		if len(kept) != 1 {
+			t.Fatalf("%d records kept", len(kept))
+		}
+		for _, r := range kept {
+			if ends := time.Until(r.Until); ends < 27*time.Minute {
+				t.Errorf("kept for %s more: touches were not kept", ends)
+			}
+		}
+
+		time.Sleep(90 * time.Second)
+		wantFind(t, m, used, nil) // touched, and kept by the last sweep
+		stop()
+		<-stopped
+		for _, r := range keeper.all() {
+			if ends := time.Until(r.Until); ends != 30*time.Minute {
+				t.Errorf("kept for %s more: the last touch was not kept", ends)
+			}
+		}
+	})
+}
+
+func TestTouchesThatCannotBeKeptAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+		go m.Run(t.Context())
+		token, _ := open(t, m, byCard(alice, cardA))
+		time.Sleep(10*time.Minute + time.Second)
+		keeper.fail(errDisk, nil)
+		wantFind(t, m, token, nil)
+		touched := time.Now()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		keeper.fail(nil, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, r := range keeper.all() {
+			if !r.Until.Equal(touched.Add(30 * time.Minute)) {
+				t.Errorf("kept until %s, touched at %s", r.Until, touched)
+			}
+		}
+	})
+}
+
+// However opens, touches, ends and sweeps interleave, no record is left of a
+// session that has ended.
+func TestNothingComesBackFromTheDead(t *testing.T) {
+	keeper := newShelf()
+	m, clock := newManager(t, sessions.Options{Keeper: keeper, MaxPerHolder: 4})
+	ctx, stop := context.WithCancel(t.Context())
+	var sweeps, work sync.WaitGroup
+	sweeps.Go(func() {
+		for ctx.Err() == nil {
+			clock.add(time.Minute)
+			sessions.Sweep(ctx, m)
+		}
+	})
+	for range 8 {
+		work.Go(func() {
+			for range 50 {
+				token, opened, err := m.Open(ctx, byCard(alice, cardA))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = m.Find(ctx, token)
+				_ = m.Lock(ctx, alice, opened.ID)
+				_, _ = m.EndOfCard(ctx, cardA)
+			}
+		})
+	}
+	work.Wait()
+	stop()
+	sweeps.Wait()
+	sessions.Sweep(t.Context(), m)
+	if n := len(keeper.all()); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+// unreadable is a keeper whose records cannot be read.
+type unreadable struct{ *shelf }
+
+func (unreadable) Kept(context.Context) iter.Seq2[sessions.Kept, error] {
+	return func(yield func(sessions.Kept, error) bool) { yield(sessions.Kept{}, errDisk) }
+}
+
+// heeding is a keeper that gives up when its context ends.
+type heeding struct{ *shelf }
+
+func (h heeding) Forget(ctx context.Context, keys ...[32]byte) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.shelf.Forget(ctx, keys...)
+}
+
+// A record of any bytes is restored or forgotten; one that is restored is a
+// session of its own key, within its times.
+func FuzzRestore(f *testing.F) {
+	keeper := newShelf()
+	m, err := sessions.New(sessions.Options{Keeper: keeper, Now: func() time.Time { return start }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	token, _, err := m.Open(f.Context(), byPasskey(alice, cardA, "key"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	mine := slices.Collect(maps.Values(keeper.all()))[0]
+	f.Add(mine.Record)
+	f.Add(mine.Record[:len(mine.Record)-1])
+	f.Add([]byte(`{"v":1}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		keeper := newShelf()
+		keeper.records[mine.Key] = sessions.Kept{Key: mine.Key, Record: record}
+		m, _ := newManager(t, sessions.Options{Keeper: keeper})
+		n, err := m.Restore(t.Context())
+		if err != nil || n != len(keeper.all()) {
+			t.Fatalf("%d restored, %d records stay, %v", n, len(keeper.all()), err)
+		}
+		if s, err := m.Find(t.Context(), token); n == 0 && !errors.Is(err, sessions.ErrNoSession) || n == 1 && s.Holder == "" {
+			t.Fatalf("%d restored, found %+v, %v", n, s, err)
+		}
+	})
+}
