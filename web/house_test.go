@@ -1,0 +1,275 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+	"cpsgate/rp"
+	"cpsgate/sessions"
+	"cpsgate/store"
+	"cpsgate/web"
+)
+
+const (
+	mainOrigin = "https://sso.hopital.test"
+	cardOrigin = "https://cps.hopital.test"
+)
+
+// house is a whole server over real TLS: a PKI, a store, both listeners.
+type house struct {
+	t        *testing.T
+	pki      *testpki.PKI
+	store    *store.Store
+	registry *enroll.Registry
+	sessions *sessions.Manager
+	once     *sessions.Once
+	web      *web.Server
+	log      *syncBuffer
+
+	mainAddr, cardAddr string
+
+	mu     sync.Mutex // guards the two below
+	offset time.Duration
+	lists  mtls.CRLSet
+}
+
+// plan is what a test wants of its house beyond the usual.
+type plan struct {
+	options  func(*web.Options)
+	policy   mtls.Policy
+	signs    rp.SignCountPolicy
+	limits   map[identity.Method]sessions.Limits
+	readOnly bool // cards of production names, TEST ones refused
+}
+
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.offset)
+}
+
+// pass lets time go by.
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.offset += d
+}
+
+// CRLs makes the house the verifier's evidence.
+func (h *house) CRLs(issuer []byte) []*mtls.CRL {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lists.CRLs(issuer)
+}
+
+// publish renews the CRLs of every authority.
+func (h *house) publish() {
+	h.t.Helper()
+	var lists []*mtls.CRL
+	for _, authority := range h.pki.Authorities() {
+		der, err := authority.CRL(testpki.CRLSpec{ThisUpdate: h.now().Add(-time.Minute)})
+		must(h.t, err)
+		list, err := mtls.ReadCRL(bytes.NewReader(der), mtls.CRLLimits{})
+		must(h.t, err)
+		lists = append(lists, list)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lists = mtls.NewCRLSet(lists...)
+}
+
+// forgetCRLs leaves the verifier without evidence.
+func (h *house) forgetCRLs() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lists = nil
+}
+
+func newHouse(t *testing.T, plans ...plan) *house {
+	t.Helper()
+	var p plan
+	if len(plans) > 0 {
+		p = plans[0]
+	}
+	h := &house{t: t, log: &syncBuffer{}}
+	var err error
+	h.pki, err = testpki.New(testpki.Options{Now: h.now})
+	must(t, err)
+	h.publish()
+	h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), store.FileName))
+	must(t, err)
+	t.Cleanup(func() { h.store.Close() })
+	h.wire(p)
+	h.mainAddr = h.listen(h.web.Main(), false)
+	h.cardAddr = h.listen(h.web.Card(), true)
+	return h
+}
+
+// wire puts the packages together as cmd/cpsgate does.
+func (h *house) wire(p plan) {
+	h.t.Helper()
+	log := audit.New(h.store, audit.Options{Now: h.now})
+	trust, err := mtls.NewTrust(h.pki.CardIssuers(), nil)
+	must(h.t, err)
+	verifier, err := mtls.NewVerifier(trust, p.policy, h)
+	must(h.t, err)
+	party, err := rp.New(rp.Options{ID: "hopital.test", Name: "Hôpital", Origins: []string{mainOrigin}, SignCount: p.signs, Now: h.now})
+	must(h.t, err)
+	h.sessions, err = sessions.New(sessions.Options{Now: h.now, Limits: p.limits, Standing: func(ctx context.Context, s sessions.Session) error {
+		return h.registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
+	}})
+	must(h.t, err)
+	h.registry, err = enroll.New(h.store, enroll.Options{
+		Audit: log, Now: h.now,
+		OnCardState: func(ctx context.Context, tokenID string, state identity.CardState) error {
+			if state == identity.CardActive {
+				return nil
+			}
+			_, err := h.sessions.EndOfCard(ctx, tokenID)
+			return err
+		},
+		OnPasskeyState: func(ctx context.Context, id []byte, state identity.PasskeyState) error {
+			if state == identity.PasskeyActive {
+				return nil
+			}
+			_, err := h.sessions.EndOfPasskey(ctx, id)
+			return err
+		},
+	})
+	must(h.t, err)
+	h.once = sessions.NewOnce(sessions.OnceOptions{Now: h.now})
+	o := web.Options{
+		Hospital: "Hôpital d’essai", SupportPhone: "01 99 00 00 00",
+		MainOrigin: mainOrigin, CardOrigin: cardOrigin, CardWildcard: true,
+		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log,
+		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.now,
+		Limits: web.Limits{RequestsPerMinute: 100_000, AttemptsPerMinute: 100_000, SignInsPerMinute: 1000},
+	}
+	if p.options != nil {
+		p.options(&o)
+	}
+	h.web, err = web.New(o)
+	must(h.t, err)
+}
+
+// listen serves a handler over TLS on a free port until the test ends.
+func (h *house) listen(handler http.Handler, card bool) string {
+	h.t.Helper()
+	pair, err := h.pki.ServerCertificate("sso.hopital.test", "cps.hopital.test", "*.cps.hopital.test")
+	must(h.t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(h.t, err)
+	server := &http.Server{Handler: handler, ErrorLog: mtls.ErrorLog(slog.New(slog.DiscardHandler))}
+	server.TLSConfig = mtls.ListenerOptions{Certificate: fixed(pair), Now: h.now}.Config()
+	if card {
+		server.ConnContext = mtls.ConnContext
+	} else {
+		server.TLSConfig = plainTLS(pair)
+	}
+	go func() {
+		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			h.t.Errorf("serving: %v", err)
+		}
+	}()
+	h.t.Cleanup(func() { server.Close() })
+	return listener.Addr().String()
+}
+
+// events lists the audit, oldest first.
+func (h *house) events() []audit.Event {
+	h.t.Helper()
+	var list []audit.Event
+	for event, err := range h.store.Events(h.t.Context(), 0) {
+		must(h.t, err)
+		list = append(list, event)
+	}
+	return list
+}
+
+// last is the newest audit event of a kind.
+func (h *house) last(kind string) audit.Event {
+	h.t.Helper()
+	list := h.events()
+	for i := range list {
+		if e := list[len(list)-1-i]; e.Kind == kind {
+			return e
+		}
+	}
+	h.t.Fatalf("no %s in the audit", kind)
+	return audit.Event{}
+}
+
+// refusedFor asserts that the newest event of the kind is a refusal for the reason.
+func (h *house) refusedFor(kind, reason string) audit.Event {
+	h.t.Helper()
+	e := h.last(kind)
+	if e.Outcome != audit.Refused || e.Reason != reason {
+		h.t.Errorf("audit says %s %s (%s), want refused %s", e.Outcome, e.Reason, e.Detail, reason)
+	}
+	return e
+}
+
+func (h *house) card(spec testpki.CardSpec) *testpki.Card {
+	h.t.Helper()
+	if spec.FamilyName == "" {
+		spec.FamilyName, spec.GivenName, spec.Profession = "EXEMPLE", "Camille", 60
+	}
+	card, err := h.pki.Card(spec)
+	must(h.t, err)
+	return card
+}
+
+func (h *house) roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(h.pki.ServerRoot())
+	return pool
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// syncBuffer is a log that handlers write and tests read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func read(t *testing.T, r io.ReadCloser) string {
+	t.Helper()
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	must(t, err)
+	return strings.ToValidUTF8(string(b), "?")
+}
