@@ -1,0 +1,166 @@
+package cardlab_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"cpsgate/internal/cardlab"
+	"cpsgate/internal/testpki"
+	"cpsgate/internal/virtualcard"
+)
+
+// listing is PC/SC as a program nobody here wrote sees it: reader and ATR, a line each.
+const listing = `
+from smartcard.System import readers
+from smartcard.Exceptions import NoCardException
+for r in readers():
+    c = r.createConnection()
+    try:
+        c.connect()
+        print(r, bytes(c.getATR()).hex().upper())
+    except NoCardException:
+        print(r, "empty")
+`
+
+func list(t *testing.T, lab *cardlab.Lab) string {
+	t.Helper()
+	command := exec.Command(cardlab.NeedPython(t), "-c", listing)
+	command.Env = append(os.Environ(), lab.Env()...)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("listing readers: %v\n%s", err, output)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+func newCard(t *testing.T, o virtualcard.Options) *virtualcard.Card {
+	t.Helper()
+	card, err := virtualcard.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card
+}
+
+func TestReadersHoldCards(t *testing.T) {
+	cardlab.NeedPython(t)
+	lab := cardlab.Start(t, 3)
+	if len(lab.Readers) != 4 { // vpcd has them in pairs
+		t.Fatalf("%d readers", len(lab.Readers))
+	}
+	lab.Readers[0].Put(t, newCard(t, virtualcard.Options{}))
+	lab.Readers[3].Put(t, newCard(t, virtualcard.Options{Generation: virtualcard.CPS3}))
+	want := strings.Join([]string{
+		"Virtual A 00 00 " + virtualcard.ATRCPS4, "Virtual A 00 01 empty",
+		"Virtual B 00 00 empty", "Virtual B 00 01 " + virtualcard.ATRCPS3,
+	}, "\n")
+	if got := list(t, lab); got != want {
+		t.Errorf("PC/SC sees:\n%s\nwant:\n%s", got, want)
+	}
+	if err := lab.Readers[0].Insert(newCard(t, virtualcard.Options{})); err == nil {
+		t.Error("two cards in a reader")
+	}
+	if err := lab.Readers[0].Eject(); err != nil {
+		t.Errorf("ejecting: %v", err)
+	}
+	if got := list(t, lab); !strings.HasPrefix(got, "Virtual A 00 00 empty") {
+		t.Errorf("after ejection PC/SC sees:\n%s", got)
+	}
+	if err := lab.Readers[0].Insert(newCard(t, virtualcard.Options{})); err != nil {
+		t.Errorf("inserting again: %v", err)
+	}
+}
+
+func TestCardLeavesByItself(t *testing.T) {
+	python := cardlab.NeedPython(t)
+	lab := cardlab.Start(t, 1)
+	reader := lab.Readers[0]
+	reader.Put(t, newCard(t, virtualcard.Options{EjectAt: 1}))
+	command := exec.Command(python, "-c", `
+from smartcard.System import readers
+c = readers()[0].createConnection()
+c.connect()
+c.transmit([0x00, 0xA4, 0x04, 0x00])`)
+	command.Env = append(os.Environ(), lab.Env()...)
+	if output, err := command.CombinedOutput(); err == nil {
+		t.Errorf("a card answered after it left: %s", output)
+	}
+	if err := reader.Gone(); err != nil {
+		t.Error(err)
+	}
+	if err := reader.Eject(); !errors.Is(err, virtualcard.ErrEjected) {
+		t.Errorf("how it ended: %v", err)
+	}
+}
+
+// The next bench of a process has the same socket, and no card of the last one.
+func TestBenchAfterBench(t *testing.T) {
+	cardlab.NeedPython(t)
+	for range 2 {
+		t.Run("bench", func(t *testing.T) {
+			lab := cardlab.Start(t, 1)
+			if got := list(t, lab); !strings.HasPrefix(got, "Virtual A 00 00 empty") {
+				t.Errorf("PC/SC sees:\n%s", got)
+			}
+			lab.Readers[0].Put(t, newCard(t, virtualcard.Options{}))
+		})
+	}
+}
+
+func TestTokenLooksLikeACard(t *testing.T) {
+	cardlab.NeedTokens(t)
+	pki, err := testpki.New(testpki.Options{Test: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := pki.Card(testpki.CardSpec{TokenNumber: "0000000042"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		options cardlab.TokenOptions
+		label   string
+		pss     bool
+	}{
+		{"a CPS4, which signs with PSS too", cardlab.TokenOptions{}, "CPS4v1-0000000042", true},
+		{"a CPS3, which does not", cardlab.TokenOptions{CPS3: true, Serial: "0000000043"}, "CPS3v3-0000000043", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			token := cardlab.NewToken(t, card, test.options)
+			if token.Label != test.label {
+				t.Errorf("label %q", token.Label)
+			}
+			objects := tool(t, token, "--list-objects", "--login", "--pin", "1234")
+			for _, want := range []string{
+				"Certificat d'Authentification CPS", "Certificat de Signature CPS", "CPS_PRIV_AUT", "CPS_PRIV_SIG",
+			} {
+				if !strings.Contains(objects, want) {
+					t.Errorf("no object %q in:\n%s", want, objects)
+				}
+			}
+			before := tool(t, token, "--list-objects") // without the PIN
+			if strings.Contains(before, "Private Key Object") || !strings.Contains(before, "Public Key Object") ||
+				!strings.Contains(before, "Certificate Object") {
+				t.Errorf("without the PIN:\n%s", before)
+			}
+			if got := strings.Contains(tool(t, token, "--list-mechanisms"), "RSA-PKCS-PSS"); got != test.pss {
+				t.Errorf("RSA-PSS: %t", got)
+			}
+		})
+	}
+}
+
+func tool(t *testing.T, token cardlab.Token, arguments ...string) string {
+	t.Helper()
+	command := exec.Command("pkcs11-tool", append([]string{"--module", token.Module, "--token-label", token.Label}, arguments...)...)
+	command.Env = append(os.Environ(), token.Env()...)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("pkcs11-tool %v: %v\n%s", arguments, err, output)
+	}
+	return string(output)
+}

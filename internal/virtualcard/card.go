@@ -1,0 +1,146 @@
+package virtualcard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"cpsgate/internal/virtualcard/authenticator"
+)
+
+// ErrEjected is what Transmit and Serve end with when the card left its reader.
+var ErrEjected = errors.New("card ejected")
+
+// ErrUnpowered is an APDU to a card without power.
+var ErrUnpowered = errors.New("card has no power")
+
+// Card is one virtual card. Its methods may be called from several goroutines.
+type Card struct {
+	engine *authenticator.Engine
+	atr    []byte
+	trace  func(command, answer []byte)
+	delay  time.Duration
+
+	mu      sync.Mutex // guards all below
+	shell   shell
+	powered bool
+	apdus   int
+	eject   int // APDUs until the card leaves; 0: it stays
+}
+
+// New makes a card, blank or as its state file says, not yet powered.
+func New(o Options) (*Card, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("making a card: %w", err)
+	}
+	atr, err := chooseATR(o)
+	if err != nil {
+		return nil, fmt.Errorf("making a card: %w", err)
+	}
+	engine, err := newEngine(o)
+	if err != nil {
+		return nil, fmt.Errorf("making a card: %w", err)
+	}
+	trace := o.Trace
+	if trace == nil {
+		trace = func(_, _ []byte) {}
+	}
+	return &Card{
+		engine: engine, atr: atr, trace: trace, delay: o.Delay, eject: o.EjectAt,
+		shell: shell{options: o, handle: engine.Handle, onFIDO: engine.Select},
+	}, nil
+}
+
+// newEngine makes the FIDO2 applet's authenticator, from the state file if there is one.
+func newEngine(o Options) (*authenticator.Engine, error) {
+	state, found, err := loadState(o.StateFile)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		if state, err = authenticator.Blank(o.FIDO); err != nil {
+			return nil, err
+		}
+		if o.PIN != "" {
+			state = state.WithPIN(o.PIN)
+		}
+		if o.PINTriesLeft > 0 {
+			state.PINRetries = o.PINTriesLeft
+		}
+	}
+	if o.StateFile != "" && o.FIDO.Persist == nil {
+		o.FIDO.Persist = func(s authenticator.State) error { return saveState(o.StateFile, s) }
+		if err := o.FIDO.Persist(state); err != nil {
+			return nil, err
+		}
+	}
+	return authenticator.Restore(o.FIDO, state)
+}
+
+// ATR is the card's answer to reset.
+func (c *Card) ATR() []byte { return bytes.Clone(c.atr) }
+
+// Engine is the FIDO2 applet's authenticator.
+func (c *Card) Engine() *authenticator.Engine { return c.engine }
+
+// APDUs counts the commands answered since the card was made.
+func (c *Card) APDUs() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.apdus
+}
+
+// EjectAfter makes the card leave instead of answering its n-th APDU from now;
+// with 0 it stays.
+func (c *Card) EjectAfter(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.eject = n
+}
+
+// PowerOn gives the card power. It answers as a CPS3 until an application is selected.
+func (c *Card) PowerOn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powered = true
+	c.shell.reset()
+	c.engine.PowerUp()
+}
+
+// PowerOff takes it away.
+func (c *Card) PowerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powered = false
+	c.shell.reset()
+}
+
+// Reset is a warm reset: the power stays on.
+func (c *Card) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shell.reset()
+	c.engine.WarmReset()
+}
+
+// Transmit answers a command APDU. ErrEjected means that there is no answer
+// because the card left.
+func (c *Card) Transmit(apdu []byte) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.powered {
+		return nil, ErrUnpowered
+	}
+	if c.eject > 0 {
+		if c.eject--; c.eject == 0 {
+			c.trace(apdu, nil)
+			return nil, ErrEjected
+		}
+	}
+	c.apdus++
+	answer := c.shell.answer(apdu)
+	c.trace(apdu, answer)
+	return answer, nil
+}
