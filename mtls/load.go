@@ -67,9 +67,21 @@ func CertificateBlocks(data []byte) ([][]byte, error) {
 }
 
 // ParseCertificate reads one DER certificate, to its last byte.
+//
+// crypto/x509 refuses a certificate whose CRL distribution point is named
+// relative to its issuer, which RFC 5280 §4.2.1.13 allows: such a one is read
+// with that extension hidden from it. The distribution points are read by this
+// package, and the signature is verified over the certificate as it came.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if len(der) > maxCertificateDER {
 		return nil, fmt.Errorf("certificate of %d bytes, at most %d are read", len(der), maxCertificateDER)
 	}
-	return x509.ParseCertificate(der)
+	certificate, err := x509.ParseCertificate(der)
+	if err == nil {
+		return certificate, nil
+	}
+	if hidden, ok := parseHidingPoints(der); ok {
+		return hidden, nil
+	}
+	return nil, err
 }

@@ -26,9 +26,9 @@ var (
 	oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 )
 
-// attributeLabel is how an attribute type is written for people: the short
+// AttributeLabel is how an attribute type is written for people: the short
 // names of RFC 4514 §3 where it has one, X.520's where it has none.
-func attributeLabel(oid asn1.ObjectIdentifier) string {
+func AttributeLabel(oid asn1.ObjectIdentifier) string {
 	switch oid.String() {
 	case "2.5.4.3":
 		return "CN"
@@ -104,17 +104,17 @@ func FormatName(der []byte) string {
 			if j > 0 {
 				b.WriteByte('+')
 			}
-			b.WriteString(attributeLabel(attribute.Type))
+			b.WriteString(AttributeLabel(attribute.Type))
 			b.WriteByte('=')
-			b.WriteString(escapeValue(attribute.Value))
+			b.WriteString(AttributeText(attribute.Value))
 		}
 	}
 	return b.String()
 }
 
-// escapeValue follows RFC 4514 §2.4, and writes control characters in
+// AttributeText writes an attribute value for people: it follows RFC 4514 §2.4, and writes control characters in
 // hexadecimal so that a name never breaks a line.
-func escapeValue(value any) string {
+func AttributeText(value any) string {
 	s, ok := value.(string)
 	if !ok {
 		return fmt.Sprintf("%v", value)

@@ -61,7 +61,7 @@ func ParseSubject(name pkix.Name) (Subject, error) {
 			continue
 		}
 		if field := s.field(attribute.Type); field != nil {
-			keep(field, attributeLabel(attribute.Type), attribute.Value)
+			keep(field, AttributeLabel(attribute.Type), attribute.Value)
 		}
 	}
 	return s, first
