@@ -101,6 +101,7 @@ type PagesConfig struct {
 	Accent       string `yaml:"accent"`        // #rrggbb; refused when its contrast is too low
 	SupportLabel string `yaml:"support_label"` // who can help; default "service informatique"
 	SupportPhone string `yaml:"support_phone"`
+	Logo         string `yaml:"logo"`      // image file; empty: none
 	TimeZone     string `yaml:"time_zone"` // default Europe/Paris
 }
 
@@ -198,6 +199,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := oneOf("trust.revocation", c.Trust.Revocation, "required", "if-present", "off"); err != nil {
+		return err
+	}
+	if _, _, err := parseStale(c.Trust.Stale); err != nil {
 		return err
 	}
 	if c.Trust.Revocation == "required" && c.Trust.CRLs == "" {

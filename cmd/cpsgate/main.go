@@ -58,6 +58,9 @@ type environment struct {
 // commands is the command line; each command is a struct with a Run method
 // that takes *environment.
 type commands struct {
+	Serve    serveCommand    `cmd:"" help:"Run the server."`
+	Demo     demoCommand     `cmd:"" help:"Run the whole product on embedded defaults, with a test PKI and sample cards."`
+	Config   configCommand   `cmd:"" help:"Check or show the configuration."`
 	Cert     certCommand     `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
 	Webauthn webauthnCommand `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
 	Audit    auditCommand    `cmd:"" help:"Verify the audit chain."`

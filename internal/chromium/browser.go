@@ -40,7 +40,7 @@ func Start(t testing.TB, h *Home, environment ...string) *Browser {
 	for _, name := range []string{
 		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
 		"disable-extensions", "disable-domain-reliability", "disable-client-side-phishing-detection", "disable-breakpad",
-		"metrics-recording-only", "no-pings", "mute-audio", "no-proxy-server", "disable-dev-shm-usage",
+		"metrics-recording-only", "no-pings", "mute-audio", "no-proxy-server", "disable-dev-shm-usage", "hide-scrollbars",
 	} {
 		options = append(options, chromedp.Flag(name, true))
 	}
@@ -144,14 +144,17 @@ func Eval[T any](tab *Tab, script string) T {
 }
 
 // View sets the window's width and height in CSS pixels and the colour scheme
-// ("light" or "dark").
+// ("light" or "dark"), for a person who asked for reduced motion: what is
+// measured or pictured next is not halfway through a transition.
 func (tab *Tab) View(width, height int64, scheme string) {
 	tab.t.Helper()
 	tab.do("setting the view", chromedp.EmulateViewport(width, height))
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+		},
 	})
 	if err != nil {
 		tab.t.Fatalf("setting the colour scheme: %v", err)

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+
+	"cpsgate/mtls"
+)
+
+type configCommand struct {
+	Check configCheckCommand `cmd:"" help:"Judge the configuration and every file it names, as serve would, without listening."`
+	Show  configShowCommand  `cmd:"" help:"Print the configuration in force, defaults included, and the trusted authorities."`
+}
+
+type configCheckCommand struct {
+	configFlag
+}
+
+// Run loads the configuration and what can be loaded without changing anything.
+func (cmd configCheckCommand) Run(env *environment) error {
+	c, err := cmd.load()
+	if err != nil {
+		return err
+	}
+	if err := checkConfig(c, env); err != nil {
+		return unusable(err)
+	}
+	fmt.Fprintf(env.stdout, "%s: good\n", cmd.Config)
+	return nil
+}
+
+// checkConfig loads what openProgram would, the database left alone.
+func checkConfig(c *Config, env *environment) error {
+	p := &program{log: slog.New(slog.NewTextHandler(env.stderr, nil))}
+	if err := p.loadCertificates(c, env.now()); err != nil {
+		return err
+	}
+	if _, err := p.openVerifier(c); err != nil {
+		return err
+	}
+	if _, err := openParty(c, env.now); err != nil {
+		return err
+	}
+	return checkDataFolder(c.Data)
+}
+
+type configShowCommand struct {
+	Config string `short:"c" env:"CPSGATE_CONFIG" placeholder:"FILE" help:"Configuration file; without one, the defaults are shown."`
+}
+
+// Run prints YAML that serve would read back to the same effect. Secrets are
+// files, so there is none to hide.
+func (cmd configShowCommand) Run(env *environment) error {
+	c := &Config{}
+	if cmd.Config != "" {
+		loaded, err := loadConfig(cmd.Config, os.Environ())
+		if err != nil {
+			return unusable(err)
+		}
+		c = loaded
+	} else {
+		c.setDefaults()
+	}
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "%s\n", raw)
+	trust, err := loadTrust(c)
+	if err != nil {
+		return unusable(err)
+	}
+	if err := printAuthorities(env.stdout, "trusted for persons' cards", trust.Anchors()); err != nil {
+		return err
+	}
+	return printBuiltIn(env.stdout)
+}
+
+func printAuthorities(w io.Writer, title string, certificates []*x509.Certificate) error {
+	fmt.Fprintf(w, "# %s\n", title)
+	for _, c := range certificates {
+		if _, err := fmt.Fprintf(w, "# %s\n#   SHA-256 %s, until %s\n", mtls.FormatName(c.RawSubject), mtls.Fingerprint(c), c.NotAfter.Format("2006-01-02")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printBuiltIn lists the production authorities shipped with cpsgate, to be
+// compared with what ANS publishes.
+func printBuiltIn(w io.Writer) error {
+	authorities, err := mtls.BuiltIn()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "#\n# built in (production authorities of the IGC-Santé; * = anchor by default)")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, a := range authorities {
+		mark := " "
+		if a.Anchor {
+			mark = "*"
+		}
+		fmt.Fprintf(table, "# %s %s\tSHA-256 %s\n", mark, a.Short, a.Fingerprint)
+	}
+	return table.Flush()
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// demoCommand runs the whole product on embedded defaults: a test PKI, a
+// server certificate for *.localhost, three cards as PKCS#12 files.
+type demoCommand struct {
+	Folder string `placeholder:"DIR" help:"Keep the demo's files and database here; default: a temporary folder, removed at the end."`
+	Port   int    `default:"8443" help:"Port of the pages; the card listener takes the next one, the admin listener the one after. 0: free ports."`
+	JSON   bool   `help:"Print the addresses and files as one line of JSON when ready."`
+	Log    string `placeholder:"FILE" help:"Write the log here; default: demo.log in the folder."`
+}
+
+// demoCRLPeriod is how often the demo's PKI issues its CRLs anew.
+const demoCRLPeriod = 12 * time.Hour
+
+// Run serves until Ctrl-C, then removes what it made.
+func (cmd demoCommand) Run(env *environment) (err error) {
+	folder, clean, err := cmd.folder()
+	if err != nil {
+		return unusable(err)
+	}
+	defer func() { err = errors.Join(err, clean()) }()
+	l, err := cmd.listen(env.ctx)
+	if err != nil {
+		return unusable(fmt.Errorf("%w (another demo may be running; --port chooses others)", err))
+	}
+	defer l.Close()
+	d, err := newDemo(folder, l, env.now)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	log, closeLog, err := cmd.openLog(folder)
+	if err != nil {
+		return unusable(err)
+	}
+	defer closeLog()
+	c, err := loadConfig(d.Config, nil)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	p, err := openProgram(env.ctx, c, log, env.now)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer p.Close()
+	go d.keepIssuing(env.ctx, log)
+	if err := cmd.announce(env.stdout, d); err != nil {
+		return err
+	}
+	return p.Serve(env.ctx, l)
+}
+
+// folder makes the demo's folder; clean removes it if it is a temporary one.
+func (cmd demoCommand) folder() (path string, clean func() error, err error) {
+	if cmd.Folder == "" {
+		path, err = os.MkdirTemp("", "cpsgate-demo-")
+		return path, func() error { return os.RemoveAll(path) }, err
+	}
+	if path, err = filepath.Abs(cmd.Folder); err != nil {
+		return "", nil, err
+	}
+	return path, func() error { return nil }, os.MkdirAll(path, 0o700)
+}
+
+func (cmd demoCommand) listen(ctx context.Context) (listeners, error) {
+	port := func(offset int) string {
+		if cmd.Port == 0 {
+			return "127.0.0.1:0"
+		}
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(cmd.Port+offset))
+	}
+	return listen(ctx, &Config{
+		Main: MainConfig{Listen: port(0)}, Card: CardConfig{Listen: port(1)}, Admin: AdminConfig{Listen: port(2)},
+	})
+}
+
+func (cmd demoCommand) openLog(folder string) (*slog.Logger, func() error, error) {
+	path := cmd.Log
+	if path == "" {
+		path = filepath.Join(folder, "demo.log")
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slog.New(slog.NewJSONHandler(f, nil)), f.Close, nil
+}
+
+func (cmd demoCommand) announce(w io.Writer, d *demo) error {
+	if cmd.JSON {
+		return json.NewEncoder(w).Encode(d)
+	}
+	return demoText.Execute(w, d)
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+	"cpsgate/mtls"
+	"cpsgate/rp"
+	"cpsgate/sessions"
+	"cpsgate/store"
+	"cpsgate/web"
+)
+
+// program is a configured server: everything is loaded and checked, nothing
+// listens yet.
+type program struct {
+	log      *slog.Logger
+	store    *store.Store
+	sessions *sessions.Manager
+	crls     *crlFolder
+	web      *web.Server
+	mainPair tls.Certificate
+	cardPair tls.Certificate
+	cardTLS  *tls.Config
+}
+
+// listeners are the three sockets of design §4, bound by the caller.
+type listeners struct{ main, card, admin net.Listener }
+
+func (l listeners) Close() error {
+	return errors.Join(l.main.Close(), l.card.Close(), l.admin.Close())
+}
+
+// listen binds the three addresses, or none.
+func listen(ctx context.Context, c *Config) (l listeners, err error) {
+	var bound []net.Listener
+	var lc net.ListenConfig
+	for _, address := range []string{c.Main.Listen, c.Card.Listen, c.Admin.Listen} {
+		one, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			for _, b := range bound {
+				b.Close()
+			}
+			return listeners{}, err
+		}
+		bound = append(bound, one)
+	}
+	return listeners{main: bound[0], card: bound[1], admin: bound[2]}, nil
+}
+
+// openProgram loads and wires everything that the configuration names. The
+// caller closes it.
+func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (_ *program, err error) {
+	p := &program{log: log}
+	if err := p.loadCertificates(c, now()); err != nil {
+		return nil, err
+	}
+	verifier, err := p.openVerifier(c)
+	if err != nil {
+		return nil, err
+	}
+	party, err := openParty(c, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDataFolder(c.Data); err != nil {
+		return nil, err
+	}
+	if p.store, err = store.Open(ctx, filepath.Join(c.Data, store.FileName)); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	return p, p.openWeb(ctx, c, verifier, party, now)
+}
+
+func (p *program) openVerifier(c *Config) (*mtls.Verifier, error) {
+	trust, err := loadTrust(c)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := loadPolicy(c, p.log)
+	if err != nil {
+		return nil, err
+	}
+	if p.crls, err = openCRLFolder(c.Trust.CRLs, p.log); err != nil {
+		return nil, err
+	}
+	verifier, err := mtls.NewVerifier(trust, policy, p.crls)
+	if err != nil {
+		return nil, err
+	}
+	maxTLS := uint16(tls.VersionTLS12)
+	if c.Card.MaximumTLS == "1.3" {
+		maxTLS = tls.VersionTLS13
+		p.log.Warn("leniency in force", "card.maximum_tls", "1.3", "means", "CPS3 cards cannot sign in: they lack RSA-PSS")
+	}
+	p.cardTLS = mtls.ListenerConfig(p.cardPair, trust.Anchors(), maxTLS)
+	return verifier, nil
+}
+
+func (p *program) loadCertificates(c *Config, now time.Time) (err error) {
+	main, card := hostOf(c.Main.Origin), []string{hostOf(c.Card.Origin)}
+	if *c.Card.Wildcard {
+		card = append(card, "x."+card[0])
+	}
+	if p.mainPair, err = loadServerCertificate(c.Main.Certificate, c.Main.Key, now, main); err != nil {
+		return err
+	}
+	p.cardPair, err = loadServerCertificate(c.Card.Certificate, c.Card.Key, now, card...)
+	return err
+}
+
+// mainTLS never asks for a certificate.
+func (p *program) mainTLS() *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{p.mainPair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+}
+
+// hostOf is the host of an origin that checkOrigins has accepted.
+func hostOf(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func openParty(c *Config, now func() time.Time) (*rp.RelyingParty, error) {
+	roots, err := attestationRoots(c.Passkeys.Roots)
+	if err != nil {
+		return nil, err
+	}
+	var models [][16]byte
+	for _, s := range c.Passkeys.AAGUIDs {
+		model, err := rp.ParseAAGUID(s)
+		if err != nil {
+			return nil, fmt.Errorf("passkeys.aaguids: %w", err)
+		}
+		models = append(models, model)
+	}
+	return rp.New(rp.Options{
+		ID: c.Passkeys.RPID, Name: c.Pages.Name, Origins: []string{c.Main.Origin},
+		AttestationMode: rp.Mode(c.Passkeys.Attestation), AllowedAAGUIDs: models, Roots: roots,
+		SignCount: rp.SignCountPolicy(c.Passkeys.SignCount), Now: now,
+	})
+}
+
+// checkDataFolder wants a folder that is there and closed to other accounts.
+func checkDataFolder(folder string) error {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("data: %s must be a folder closed to other accounts: chmod o-rwx it", folder)
+	}
+	return nil
+}
+
+func (p *program) openWeb(ctx context.Context, c *Config, verifier *mtls.Verifier, party *rp.RelyingParty, now func() time.Time) error {
+	log := audit.New(p.store, audit.Options{Now: now})
+	var registry *enroll.Registry
+	limits := sessions.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
+	manager, err := sessions.New(sessions.Options{
+		Keeper: p.store, Now: now, Log: p.log,
+		Limits: map[identity.Method]sessions.Limits{identity.MethodCPS: limits, identity.MethodFIDO2: limits},
+		Standing: func(ctx context.Context, s sessions.Session) error {
+			return registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("sessions: %w", err)
+	}
+	registry, err = enroll.New(p.store, enroll.Options{
+		Audit: log, Now: now,
+		OnCardState:    endSessions(manager.EndOfCard, identity.CardActive),
+		OnPasskeyState: endSessions(manager.EndOfPasskey, identity.PasskeyActive),
+	})
+	if err != nil {
+		return err
+	}
+	restored, err := manager.Restore(ctx)
+	if err != nil {
+		return fmt.Errorf("sessions: %w", err)
+	}
+	p.log.Info("sessions restored", "count", restored)
+	p.sessions = manager
+	zone, err := time.LoadLocation(c.Pages.TimeZone)
+	if err != nil {
+		return fmt.Errorf("pages.time_zone: %w", err)
+	}
+	p.web, err = web.New(web.Options{
+		Hospital: c.Pages.Name, Accent: c.Pages.Accent, SupportLabel: c.Pages.SupportLabel, SupportPhone: c.Pages.SupportPhone, Logo: c.Pages.Logo,
+		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
+		Verifier: verifier, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
+		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
+	})
+	return err
+}
+
+// ready tells whether an event could be recorded now, without which nobody may
+// be let in.
+func (p *program) ready(ctx context.Context) error {
+	return p.store.Change(ctx, func(enroll.Unit) error { return nil })
+}
+
+// endSessions ends what stands on a card or passkey that is no longer active.
+func endSessions[K any, S comparable](end func(context.Context, K) (int, error), active S) func(context.Context, K, S) error {
+	return func(ctx context.Context, key K, state S) error {
+		if state == active {
+			return nil
+		}
+		_, err := end(ctx, key)
+		return err
+	}
+}
+
+// Time limits of the servers, against clients that send or read slowly.
+const (
+	headerTime = 5 * time.Second
+	readTime   = 15 * time.Second
+	writeTime  = 30 * time.Second
+	idleTime   = 2 * time.Minute
+	stopTime   = 10 * time.Second
+	headerSize = 16 << 10
+)
+
+// Serve answers on the listeners until ctx ends, then lets running requests
+// finish.
+func (p *program) Serve(ctx context.Context, l listeners) error {
+	main := p.server(p.web.Main())
+	card := p.server(p.web.Card())
+	card.ConnContext = mtls.ConnContext
+	card.SetKeepAlivesEnabled(false) // Connection: close after each answer
+	admin := p.server(p.web.Admin())
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, main, tls.NewListener(l.main, p.mainTLS())) })
+	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
+	group.Go(func() error { return serve(ctx, admin, l.admin) })
+	group.Go(func() error { p.sessions.Run(ctx); return nil })
+	group.Go(func() error { p.crls.watch(ctx); return nil })
+	return group.Wait()
+}
+
+func (p *program) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ErrorLog: mtls.ErrorLog(p.log),
+		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: headerSize,
+	}
+}
+
+// serve runs one server until ctx ends or it fails.
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		stopped <- s.Shutdown(ending)
+	})
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return err
+	}
+	return <-stopped
+}
+
+// Close releases what openProgram opened.
+func (p *program) Close() error { return p.store.Close() }
