@@ -72,7 +72,7 @@ func (id PSIdNat) Kind() IdNatKind {
 	case IdNatSIRET:
 		known = withRegister(rest, isSIRET)
 	case IdNatRPPSPractice:
-		known = withRegister(rest, func(s string) bool { return len(s) == rppsLength && allDigits(s) })
+		known = withRegister(rest, isRPPSPractice)
 	case IdNatStudent:
 		known = allAlphanumeric(rest)
 	}
@@ -173,7 +173,7 @@ func (id StructureID) Kind() StructureKind {
 	case StructureSIRET:
 		known = isSIRET(rest)
 	case StructureRPPSPractice:
-		known = len(rest) >= rppsLength && allAlphanumeric(rest)
+		known = isRPPSPractice(rest)
 	}
 	if !known {
 		return StructureUnknown
@@ -209,6 +209,12 @@ func withRegister(s string, structure func(string) bool) bool {
 func isFINESS(s string) bool { return len(s) == 9 && allAlphanumeric(s) }
 func isSIREN(s string) bool  { return len(s) == 9 && allDigits(s) }
 func isSIRET(s string) bool  { return len(s) == 14 && allDigits(s) }
+
+// isRPPSPractice: the holder's RPPS, and what may tell several practices apart.
+// The same form stands in PS_IdNat of type 6 and structures of type 4.
+func isRPPSPractice(s string) bool {
+	return len(s) >= rppsLength && allDigits(s[:rppsLength]) && allAlphanumeric(s)
+}
 
 func allDigits(s string) bool {
 	for i := range len(s) {
