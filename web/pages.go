@@ -72,6 +72,7 @@ type frame struct {
 	Switch        string // where the language switch leads; "" = no switch
 	Wide          bool
 	Help          helpline
+	HelpAbove     bool // the page itself says who can help
 }
 
 // helpline is whom to call.

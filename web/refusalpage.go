@@ -68,6 +68,7 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 	}
 	title := told.Title
 	told.frame = s.frame(c, title)
+	told.HelpAbove = true
 	told.Event = r.event
 	told.Restart = a.retry == doorCard && !s.o.CardWildcard && r.on == listenerCard
 	told.Actions = s.actions(c, a)

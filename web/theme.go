@@ -59,10 +59,46 @@ func contrast(a, b rgb) float64 {
 	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)
 }
 
-// towardsWhite mixes share (0 to 1) of white into c.
-func (c rgb) towardsWhite(share float64) rgb {
-	mix := func(v uint8) uint8 { return uint8(math.Round(float64(v) + (255-float64(v))*share)) }
-	return rgb{mix(c.r), mix(c.g), mix(c.b)}
+// hsl gives hue (0 to 6), saturation and lightness (0 to 1).
+func (c rgb) hsl() (h, s, l float64) {
+	r, g, b := float64(c.r)/255, float64(c.g)/255, float64(c.b)/255
+	top, bottom := max(r, g, b), min(r, g, b)
+	l, span := (top+bottom)/2, top-bottom
+	if span == 0 {
+		return 0, 0, l
+	}
+	s = span / (1 - math.Abs(2*l-1))
+	switch top {
+	case r:
+		h = math.Mod((g-b)/span+6, 6)
+	case g:
+		h = (b-r)/span + 2
+	default:
+		h = (r-g)/span + 4
+	}
+	return h, s, l
+}
+
+// fromHSL is the inverse of hsl.
+func fromHSL(h, s, l float64) rgb {
+	channel := func(shift float64) uint8 {
+		k := math.Mod(shift+2*h, 12)
+		return uint8(math.Round(255 * (l - s*min(l, 1-l)*max(-1, min(k-3, 9-k, 1)))))
+	}
+	return rgb{channel(0), channel(8), channel(4)}
+}
+
+// onDark is the nearest tint of c that reads on dark surfaces: the same hue,
+// lighter, and not gaudy.
+func (c rgb) onDark() rgb {
+	h, s, l := c.hsl()
+	s = min(s, 0.55)
+	tint := fromHSL(h, s, l)
+	for contrast(tint, darkPanel) < textContrast || contrast(tint, darkInk) < textContrast {
+		l = min(l+0.01, 1)
+		tint = fromHSL(h, s, l)
+	}
+	return tint
 }
 
 // theme gives the style sheet's accent: the colour itself on light surfaces,
@@ -79,11 +115,7 @@ func theme(accent string) (css string, err error) {
 			return "", fmt.Errorf("%w: %s on %s is %.1f:1", errContrast, c, surface, ratio)
 		}
 	}
-	tint := c
-	for share := 0.0; contrast(tint, darkPanel) < textContrast || contrast(tint, darkInk) < textContrast; share += 0.02 {
-		tint = c.towardsWhite(min(share, 1))
-	}
 	return fmt.Sprintf(`:root{--accent:%s;--on-accent:%s}
 @media (prefers-color-scheme:dark){:root{--accent:%s;--on-accent:%s}}
-`, c, lightPanel, tint, darkInk), nil
+`, c, lightPanel, c.onDark(), darkInk), nil
 }

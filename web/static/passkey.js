@@ -87,6 +87,7 @@ class Ceremony {
     } catch (error) {
       this.sayFailure(error, asked);
       this.busy(false);
+      offer(this);
     }
   }
 
@@ -106,6 +107,7 @@ async function login(ceremony, asked, extra) {
   if (!extra.mediation) ceremony.say("wait");
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(begun.publicKey);
   const credential = await navigator.credentials.get({ publicKey, ...extra });
+  asked.given = true;
   ceremony.say("check");
   try {
     const done = await post(place.dataset.finish, { ceremony: begun.ceremony, response: credential.toJSON() });
@@ -125,22 +127,24 @@ function forgetUnknown(error, rpId, credentialId) {
 
 // offer arms the browser's own list of accounts in the name field, and arms it
 // again when its challenge has grown old, as long as someone looks at the page.
+// It says nothing until someone has chosen from that list.
 async function offer(ceremony) {
-  const can = await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false);
   const field = ceremony.place.querySelector("[data-conditional]");
-  if (!can || !field) return;
+  if (!field) return;
+  const can = await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false);
+  if (!can) return;
   field.hidden = false;
   for (let round = 0; round < 12; round++) {
-    const asked = { at: performance.now(), timeout: Infinity };
+    const asked = { at: performance.now(), timeout: Infinity, given: false };
     const pending = ceremony.pending = new AbortController();
+    const signal = AbortSignal.any([pending.signal, AbortSignal.timeout(240_000)]);
     try {
-      await login(ceremony, asked, { mediation: "conditional", signal: AbortSignal.any([pending.signal, AbortSignal.timeout(240_000)]) });
-      ceremony.say("done");
-      return;
+      await login(ceremony, asked, { mediation: "conditional", signal });
+      return ceremony.say("done");
     } catch (error) {
       if (pending.signal.aborted) return;
-      if (error instanceof Unreachable) return;
-      if (error.name !== "TimeoutError" && error.name !== "AbortError") return ceremony.sayFailure(error, asked);
+      if (asked.given) ceremony.sayFailure(error, asked);
+      else if (!signal.aborted) return;
     }
     await seen();
   }
