@@ -1,0 +1,241 @@
+package mtls
+
+import (
+	"cmp"
+	"encoding/binary"
+	"iter"
+	"math"
+	"math/bits"
+)
+
+// serialIndex finds an entry by its serial number: one table for each width of
+// serial, negative ones apart. Most CRLs fill one.
+type serialIndex struct {
+	tables [6]*serialTable
+}
+
+func (x *serialIndex) find(k serialKey) (entryMeta, bool) {
+	t := x.tables[k.class()]
+	if t == nil {
+		return 0, false
+	}
+	return t.find(k)
+}
+
+func (x *serialIndex) all() iter.Seq2[serialKey, entryMeta] {
+	return func(yield func(serialKey, entryMeta) bool) {
+		for class, t := range x.tables {
+			if t != nil && !t.each(class >= 3, yield) {
+				return
+			}
+		}
+	}
+}
+
+// serialTable holds records in ascending order of serialKey.mixed, in chunks,
+// and where each bucket, the records with the same high bits, begins.
+//
+// A record is the mixed word (8 octets), the entryMeta (2), the upper words (0,
+// 8 or 12). In a large table the bucket tells the first two octets of the
+// mixed word, and they are left out; when all serials have the same upper
+// words, those stand once in the table instead.
+type serialTable struct {
+	starts     bucketStarts
+	bucketBits uint8
+	strip      uint8 // octets of the mixed word left out: 0 or 2
+	stride     uint8 // octets of a record
+	upper      uint8 // octets of the upper words: 0, 8 or 12
+	shared     bool  // all serials have the upper words of common
+	chunkBits  uint8 // a chunk holds 1<<chunkBits records
+	common     serialKey
+	chunks     [][]byte
+}
+
+const (
+	metaOctets = 2
+	// scanWindow is how many records find looks at without asking how many the
+	// bucket has: few buckets have more.
+	scanWindow = 8
+)
+
+// records returns record i and those after it in the same chunk.
+func (t *serialTable) records(i uint32) []byte {
+	within := i & (1<<t.chunkBits - 1)
+	return t.chunks[i>>t.chunkBits][int(within)*int(t.stride):]
+}
+
+// find costs two misses of the cache in an index that is not in it: the bucket
+// and the records. So that the processor can have several look-ups under way,
+// no branch is taken on what those hold, but for the answer.
+func (t *serialTable) find(k serialKey) (entryMeta, bool) {
+	if t.shared && (k.mid != t.common.mid || k.hi != t.common.hi) {
+		return 0, false
+	}
+	mixed := k.mixed()
+	from, to := t.starts.bucket(mixed >> (64 - t.bucketBits&63))
+	if t.strip == 2 && to-from <= scanWindow {
+		r := t.records(from)
+		at := -1
+		switch {
+		case t.stride == 16 && len(r) >= 16*scanWindow:
+			at = scan16((*[16 * scanWindow]byte)(r), mixed<<16)
+		case t.stride == 8 && len(r) >= 8*scanWindow:
+			at = scan8((*[8 * scanWindow]byte)(r), mixed<<16)
+		default:
+			return t.search(k, mixed, from, to)
+		}
+		if at < 0 {
+			return 0, false
+		}
+		// Two records that agree in these octets give an offset of neither.
+		r = r[at:]
+		if binary.BigEndian.Uint64(r)>>16 == mixed<<16>>16 && t.sameUpper(r, k) && at < int(to-from)*int(t.stride) {
+			return entryMeta(binary.BigEndian.Uint16(r[6:])), true
+		}
+	}
+	return t.search(k, mixed, from, to)
+}
+
+// scan16 finds which of the records of 16 octets begins with the six octets
+// that word begins with: its offset, or -1.
+func scan16(r *[16 * scanWindow]byte, word uint64) int {
+	hit := 0
+	for at := 0; at < len(r); at += 16 {
+		_, same := bits.Sub64(binary.BigEndian.Uint64(r[at:])^word, 1<<16, 0)
+		hit |= (at + 1) & -int(same)
+	}
+	return hit - 1
+}
+
+// scan8 is scan16 for records of 8 octets.
+func scan8(r *[8 * scanWindow]byte, word uint64) int {
+	hit := 0
+	for at := 0; at < len(r); at += 8 {
+		_, same := bits.Sub64(binary.BigEndian.Uint64(r[at:])^word, 1<<16, 0)
+		hit |= (at + 1) & -int(same)
+	}
+	return hit - 1
+}
+
+// search halves a bucket until the record is found, or not.
+func (t *serialTable) search(k serialKey, mixed uint64, from, to uint32) (entryMeta, bool) {
+	drop := 8 * t.strip & 63
+	want := mixed << drop >> drop
+	for from < to {
+		middle := from + (to-from)/2
+		r := t.records(middle)
+		switch order := t.compare(r, binary.BigEndian.Uint64(r)>>drop, want, k); {
+		case order == 0:
+			return entryMeta(binary.BigEndian.Uint16(r[8-t.strip:])), true
+		case order < 0:
+			from = middle + 1
+		default:
+			to = middle
+		}
+	}
+	return 0, false
+}
+
+// compare orders record r, whose mixed word is word, and the key k, whose is want.
+func (t *serialTable) compare(r []byte, word, want uint64, k serialKey) int {
+	if word != want || t.shared {
+		return cmp.Compare(word, want)
+	}
+	upper := t.common
+	readUpper(&upper, r[8-t.strip+metaOctets:], t.upper)
+	return cmp.Or(cmp.Compare(upper.hi, k.hi), cmp.Compare(upper.mid, k.mid))
+}
+
+// sameUpper compares the upper words of record r with those of k.
+func (t *serialTable) sameUpper(r []byte, k serialKey) bool {
+	if t.shared {
+		return true
+	}
+	r = r[8-t.strip+metaOctets:]
+	switch t.upper {
+	case 8:
+		return binary.BigEndian.Uint64(r) == k.mid
+	case 12:
+		return binary.BigEndian.Uint32(r) == k.hi && binary.BigEndian.Uint64(r[4:]) == k.mid
+	}
+	return true
+}
+
+// each yields every record until yield has had enough.
+func (t *serialTable) each(negative bool, yield func(serialKey, entryMeta) bool) bool {
+	drop := 8 * t.strip
+	for bucket := range uint64(1) << t.bucketBits {
+		high := bucket << (64 - t.bucketBits) >> (64 - drop) << (64 - drop)
+		from, to := t.starts.bucket(bucket)
+		for ; from < to; from++ {
+			r := t.records(from)
+			k := t.common
+			k.negative = negative
+			if !t.shared {
+				readUpper(&k, r[8-t.strip+metaOctets:], t.upper)
+			}
+			k.lo = k.unmix(high | binary.BigEndian.Uint64(r)>>drop)
+			if !yield(k, entryMeta(binary.BigEndian.Uint16(r[8-t.strip:]))) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func readUpper(k *serialKey, r []byte, octets uint8) {
+	switch octets {
+	case 8:
+		k.mid = binary.BigEndian.Uint64(r)
+	case 12:
+		k.hi, k.mid = binary.BigEndian.Uint32(r), binary.BigEndian.Uint64(r[4:])
+	}
+}
+
+// bucketStarts tells where each bucket's records begin. It takes two octets a
+// bucket, so that it stays in the processor's cache: distances from the start
+// of every 256th. Serials made up to crowd a few buckets can exceed those; then
+// far holds every start in full.
+type bucketStarts struct {
+	base []uint32 // start of every 256th bucket
+	near []uint16 // of each bucket and of the end, from its base
+	far  []uint32
+}
+
+// bucket returns its first record and the one after its last.
+func (s *bucketStarts) bucket(i uint64) (from, to uint32) {
+	if s.far != nil {
+		return s.far[i], s.far[i+1]
+	}
+	return s.base[i>>8] + uint32(s.near[i]), s.base[(i+1)>>8] + uint32(s.near[i+1])
+}
+
+// compactStarts takes the start of every bucket, and the end.
+func compactStarts(far []uint32) bucketStarts {
+	s := bucketStarts{base: make([]uint32, (len(far)-1)>>8+1), near: make([]uint16, len(far))}
+	for i, start := range far {
+		if i&0xff == 0 {
+			s.base[i>>8] = start
+		}
+		distance := start - s.base[i>>8]
+		if distance > math.MaxUint16 {
+			return bucketStarts{far: far}
+		}
+		s.near[i] = uint16(distance)
+	}
+	return s
+}
+
+// bucketBitsFor aims at three to six records a bucket; a large table has
+// sixteen bits at least, to leave two octets out.
+func bucketBitsFor(records, partitions int) (bucketBits, strip uint8) {
+	bucketBits = uint8(max(bits.Len(uint(records/3))-1, bits.Len(uint(partitions-1)), 1))
+	if records >= largeTable {
+		return max(bucketBits, 16), 2
+	}
+	return bucketBits, 0
+}
+
+// largeTable is the number of records from which leaving out two octets of
+// each is worth 64 Ki buckets.
+const largeTable = 1 << 17

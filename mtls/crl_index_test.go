@@ -1,0 +1,172 @@
+package mtls_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"runtime"
+	"testing"
+
+	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+)
+
+// largeCRL streams a generated CRL into memory once: tests are about reading it.
+func largeCRL(t testing.TB, ca *testpki.Authority, spec testpki.LargeCRLSpec) []byte {
+	t.Helper()
+	var der bytes.Buffer
+	if err := testpki.WriteLargeCRL(&der, ca, spec); err != nil {
+		t.Fatal(err)
+	}
+	return der.Bytes()
+}
+
+func TestCRLIndex(t *testing.T) {
+	ca := crlAuthority(t)
+	for name, spec := range map[string]testpki.LargeCRLSpec{
+		"a handful":             {Entries: 5},
+		"random":                {Entries: 3000, ReasonEvery: 3},
+		"random, partitioned":   {Entries: 50_000, ReasonEvery: 7},
+		"sequential":            {Entries: 50_000, Pattern: testpki.SequentialSerials},
+		"sequential, shuffled":  {Entries: 50_000, Pattern: testpki.SequentialSerials, Shuffled: true},
+		"one cluster":           {Entries: 50_000, Pattern: testpki.ClusteredSerials},
+		"twenty clusters":       {Entries: 50_000, Pattern: testpki.ClusteredSerials, Clusters: 20},
+		"large, random":         {Entries: 140_000, ReasonEvery: 5},
+		"large, sequential":     {Entries: 140_000, Pattern: testpki.SequentialSerials},
+		"large, three clusters": {Entries: 140_000, Pattern: testpki.SequentialSerials, Clusters: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			der := largeCRL(t, ca, spec)
+			list := readCRL(t, der)
+			if err := list.CheckSignature(ca.Certificate); err != nil || list.Len() != spec.Entries {
+				t.Fatalf("%d entries, %v", list.Len(), err)
+			}
+			for i := range spec.Entries {
+				if _, found := list.Find(spec.Serial(i)); !found {
+					t.Fatalf("serial %d not found", i)
+				}
+				if _, found := list.Find(spec.Serial(spec.Entries + i)); found {
+					t.Fatalf("serial %d found", spec.Entries+i)
+				}
+			}
+			n := 0
+			for serial := range list.Entries() {
+				if _, found := list.Find(serial); !found {
+					t.Fatalf("%x is an entry and not found", serial)
+				}
+				n++
+			}
+			if n != spec.Entries {
+				t.Errorf("%d entries yielded", n)
+			}
+		})
+	}
+}
+
+func TestCRLIndexAgainstX509(t *testing.T) {
+	ca := crlAuthority(t)
+	spec := testpki.LargeCRLSpec{Entries: 40_000, ReasonEvery: 2, Shuffled: true, Also: []testpki.Entry{
+		{Serial: big.NewInt(77), At: crlNow}, {Serial: new(big.Int).Lsh(big.NewInt(1), 150), At: crlNow, Reason: 1},
+	}}
+	der := largeCRL(t, ca, spec)
+	list := readCRL(t, der)
+	theirs, err := x509.ParseRevocationList(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range theirs.RevokedCertificateEntries {
+		got, found := list.Find(want.SerialNumber)
+		if !found || int(got.Reason) != want.ReasonCode {
+			t.Fatalf("%x: %v %t, want %v", want.SerialNumber, got, found, want)
+		}
+	}
+	if list.Len() != len(theirs.RevokedCertificateEntries) {
+		t.Errorf("%d entries", list.Len())
+	}
+}
+
+// Serials made up so that all fall into one bucket take no more than their
+// time, and are still told apart.
+func TestCRLIndexCrowded(t *testing.T) {
+	ca := crlAuthority(t)
+	crowd := func(n int, mixed func(i uint64) (word, upper uint64)) (list []testpki.Entry) {
+		for i := range n {
+			word, upper := mixed(uint64(i))
+			list = append(list, testpki.Entry{Serial: mtls.CrowdedSerial(word, upper), At: crlNow})
+		}
+		return list
+	}
+	const n = 140_000 // a large table, and more than a bucket's sixteen bits
+	for name, mixed := range map[string]func(i uint64) (uint64, uint64){
+		"in one bucket":          func(i uint64) (uint64, uint64) { return 0xabcd<<48 | i, 1<<62 | i<<20 },
+		"in neighbouring ones":   func(i uint64) (uint64, uint64) { return 0xabcd<<48 | i<<30, 1 << 62 },
+		"with one mixed word":    func(i uint64) (uint64, uint64) { return 0xabcd << 48, 1<<62 | i },
+		"with pairs of one word": func(i uint64) (uint64, uint64) { return i / 2 * 0x9e3779b97f4a7c15, 1<<62 | i },
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := crowd(n, mixed)
+			list := readCRL(t, makeCRL(t, ca, testpki.CRLSpec{Entries: all}))
+			for i, entry := range all {
+				if i%7 != 0 {
+					continue
+				}
+				if _, found := list.Find(entry.Serial); !found {
+					t.Fatalf("serial %d not found", i)
+				}
+				word, upper := mixed(uint64(i))
+				if _, found := list.Find(mtls.CrowdedSerial(word, upper|1<<61)); found {
+					t.Fatalf("serial %d found with other upper octets", i)
+				}
+			}
+		})
+	}
+}
+
+func TestCRLDuplicateInLargeCRL(t *testing.T) {
+	spec := testpki.LargeCRLSpec{Entries: 50_000}
+	spec.Also = []testpki.Entry{{Serial: spec.Serial(49_000), At: crlNow}}
+	_, err := mtls.ReadCRL(bytes.NewReader(largeCRL(t, crlAuthority(t), spec)), mtls.CRLLimits{})
+	if !errors.Is(err, mtls.CRLDuplicateSerial) {
+		t.Error(err)
+	}
+}
+
+func TestCRLMemory(t *testing.T) {
+	ca := crlAuthority(t)
+	const n = 300_000
+	for name, tt := range map[string]struct {
+		spec testpki.LargeCRLSpec
+		most float64 // octets of live heap an entry
+	}{
+		"random":          {testpki.LargeCRLSpec{Entries: n}, 17},
+		"sequential":      {testpki.LargeCRLSpec{Entries: n, Pattern: testpki.SequentialSerials}, 9.5},
+		"one cluster":     {testpki.LargeCRLSpec{Entries: n, Pattern: testpki.ClusteredSerials}, 9.5},
+		"twenty clusters": {testpki.LargeCRLSpec{Entries: n, Pattern: testpki.ClusteredSerials, Clusters: 20}, 17},
+	} {
+		der := largeCRL(t, ca, tt.spec)
+		before := liveHeap()
+		list := readCRL(t, der)
+		if an := float64(liveHeap()-before) / n; an > tt.most {
+			t.Errorf("%s: %.2f octets an entry, at most %.1f", name, an, tt.most)
+		}
+		runtime.KeepAlive(list)
+		runtime.KeepAlive(der)
+	}
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestFindAllocatesNothing(t *testing.T) {
+	spec := testpki.LargeCRLSpec{Entries: 2000}
+	list := readCRL(t, largeCRL(t, crlAuthority(t), spec))
+	present, absent := spec.Serial(3), spec.Serial(2001)
+	if n := testing.AllocsPerRun(100, func() { list.Find(present); list.Find(absent) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
