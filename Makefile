@@ -3,7 +3,7 @@
 GO        ?= go
 GOTESTSUM  = $(GO) run gotest.tools/gotestsum@v1.13.0
 GOLANGCI   = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 RESULTS    = tmp/test.json
 
 .PHONY: build demo test check lint vuln bench clean
