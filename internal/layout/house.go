@@ -102,7 +102,7 @@ func confined() map[string][]string {
 		"modernc.org/sqlite":              {"store/..."},
 		"github.com/pressly/goose":        {"store/..."},
 		"database/sql":                    {"store/..."},
-		"github.com/go-ldap/ldap":         {"mtls/..."},
+		"github.com/go-ldap/ldap":         {"mtls/...", "internal/testpki"}, // the latter's tests
 		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
 		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},

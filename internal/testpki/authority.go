@@ -29,14 +29,15 @@ type Authority struct {
 	Parent      *Authority // nil = itself
 
 	pki        *PKI
-	publishing sync.Mutex // held while Handler chooses what to serve
+	publishing sync.Mutex // held while choosing what to serve
 
 	mu        sync.Mutex
 	issued    uint64    // certificates signed; guarded by mu
 	changes   []event   // revocations and their undoing, in order; guarded by mu
 	crlNumber int64     // of the last CRL made; guarded by mu
 	baseline  int64     // number of the last full CRL made; guarded by mu
-	published published // guarded by mu
+	full      published // guarded by mu
+	delta     published // guarded by mu
 }
 
 // AuthoritySpec describes an authority of one's own making.

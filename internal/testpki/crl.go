@@ -73,6 +73,7 @@ func (a *Authority) CRL(spec CRLSpec) ([]byte, error) {
 	if number.IsInt64() {
 		a.baseline = number.Int64()
 	}
+	a.delta.stale = true // its base is no longer the last one
 	a.mu.Unlock()
 	return a.signCRL(spec, entries, number, nil)
 }

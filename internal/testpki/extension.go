@@ -2,7 +2,7 @@ package testpki
 
 import (
 	"crypto"
-	"crypto/sha1" //nolint:gosec // key identifiers, RFC 5280 §4.2.1.2
+	"crypto/sha1" // key identifiers, RFC 5280 §4.2.1.2
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
@@ -119,7 +119,7 @@ func KeyID(public crypto.PublicKey) []byte {
 	if err != nil {
 		panic("testpki: " + err.Error())
 	}
-	sum := sha1.Sum(content) //nolint:gosec // see the import
+	sum := sha1.Sum(content)
 	return sum[:]
 }
 

@@ -9,21 +9,27 @@ import (
 	"time"
 )
 
-// published is what Handler serves as an authority's CRL; guarded by Authority.mu.
+// published is what is served as an authority's CRL or delta CRL; guarded by
+// Authority.mu.
 type published struct {
 	der   []byte
 	at    time.Time
 	until time.Time
-	fixed bool // by Publish
+	fixed bool // by Publish or PublishDelta
 	stale bool // something was revoked since
 }
 
-// Publish makes Handler serve these bytes as the authority's CRL, whatever they
-// are, until it is called with nil.
-func (a *Authority) Publish(der []byte) {
+// Publish makes Handler and ServeLDAP serve these bytes as the authority's CRL,
+// whatever they are, until it is called with nil.
+func (a *Authority) Publish(der []byte) { a.publish(&a.full, der) }
+
+// PublishDelta does the same for the delta CRL.
+func (a *Authority) PublishDelta(der []byte) { a.publish(&a.delta, der) }
+
+func (a *Authority) publish(place *published, der []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.published = published{der: der, at: a.pki.now(), fixed: der != nil, stale: der == nil}
+	*place = published{der: der, at: a.pki.now(), fixed: der != nil, stale: der == nil}
 }
 
 // current is the CRL to serve: the published one, or one made when first asked
@@ -31,25 +37,45 @@ func (a *Authority) Publish(der []byte) {
 func (a *Authority) current() ([]byte, time.Time, error) {
 	a.publishing.Lock() // one at a time, so that nobody is served what is being replaced
 	defer a.publishing.Unlock()
+	return a.serving(&a.full, a.CRL)
+}
+
+// currentDelta is the same for the delta CRL, built upon the last full CRL made.
+func (a *Authority) currentDelta() ([]byte, error) {
+	a.publishing.Lock()
+	defer a.publishing.Unlock()
+	a.mu.Lock()
+	first := a.crlNumber == 0
+	a.mu.Unlock()
+	if first { // a delta needs something to build upon
+		if _, _, err := a.serving(&a.full, a.CRL); err != nil {
+			return nil, err
+		}
+	}
+	der, _, err := a.serving(&a.delta, a.DeltaCRL)
+	return der, err
+}
+
+// serving returns what stands in the place, or fills it. The caller holds publishing.
+func (a *Authority) serving(place *published, make func(CRLSpec) ([]byte, error)) ([]byte, time.Time, error) {
 	now := a.pki.now()
 	a.mu.Lock()
-	p := a.published
-	a.mu.Unlock()
-	if p.fixed || p.der != nil && !p.stale && now.Before(p.until) {
-		return p.der, p.at, nil
+	was := *place
+	if was.fixed || was.der != nil && !was.stale && now.Before(was.until) {
+		a.mu.Unlock()
+		return was.der, was.at, nil
 	}
-	thisUpdate, nextUpdate := a.updates(CRLSpec{ThisUpdate: now})
-	a.mu.Lock()
-	a.published.stale = false
+	place.stale = false // before the making, so that a revocation meanwhile is not lost
 	a.mu.Unlock()
-	der, err := a.CRL(CRLSpec{ThisUpdate: thisUpdate, NextUpdate: nextUpdate})
+	thisUpdate, nextUpdate := a.updates(CRLSpec{ThisUpdate: now})
+	der, err := make(CRLSpec{ThisUpdate: thisUpdate, NextUpdate: nextUpdate})
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.published.fixed {
-		a.published.der, a.published.at, a.published.until = der, now, now.Add(nextUpdate.Sub(thisUpdate)/2)
+	if !place.fixed {
+		place.der, place.at, place.until = der, now, now.Add(nextUpdate.Sub(thisUpdate)/2)
 	}
 	return der, now, nil
 }

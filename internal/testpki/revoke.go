@@ -53,7 +53,7 @@ func (a *Authority) record(e event) {
 	defer a.mu.Unlock()
 	e.after = a.crlNumber
 	a.changes = append(a.changes, e)
-	a.published.stale = true
+	a.full.stale, a.delta.stale = true, true
 }
 
 // Revoked are the entries that a full CRL carries now, in the order of revocation.
