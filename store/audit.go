@@ -33,8 +33,8 @@ func (u unit) Append(ctx context.Context, seal func(audit.Tail) (audit.Event, er
 	hash := hex.EncodeToString(e.Hash[:])
 	result, err := u.q.ExecContext(ctx, `INSERT INTO audit_events (`+eventColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
-		int64(e.Sequence), e.ID, at(e.At), e.Kind, string(e.Outcome), string(e.Actor), string(e.Subject), e.Card,
-		string(encoded), hex.EncodeToString(e.Previous[:]), hash)
+		int64(e.Sequence), e.ID, hex.EncodeToString(e.Previous[:]), hash,
+		at(e.At), e.Kind, string(e.Outcome), string(e.Actor), string(e.Subject), e.Card, string(encoded))
 	if err != nil {
 		return fmt.Errorf("appending audit event %d: %w", e.Sequence, err)
 	}
@@ -65,7 +65,9 @@ func scanTail(r row) (audit.Tail, error) {
 	return t, err
 }
 
-const eventColumns = `sequence, id, at, kind, outcome, actor, subject, card, encoded, previous, hash`
+// eventColumns begins with what places an event in the chain: a later column
+// that cannot be read leaves that known.
+const eventColumns = `sequence, id, previous, hash, at, kind, outcome, actor, subject, card, encoded`
 
 // Chain gives the tail kept apart and all events, as of one moment, for
 // audit.Verify: an event that is appended meanwhile is in neither.
@@ -117,8 +119,8 @@ func (r reader) Event(ctx context.Context, id string) (audit.Event, error) {
 func scanEvent(r row) (audit.Event, error) {
 	var said audit.Event // by the row's columns
 	var encoded string
-	err := r.Scan(&said.Sequence, &said.ID, micros{&said.At}, &said.Kind, &said.Outcome, &said.Actor, &said.Subject, &said.Card,
-		&encoded, hexadecimal(said.Previous[:]), hexadecimal(said.Hash[:]))
+	err := r.Scan(&said.Sequence, &said.ID, hexadecimal(said.Previous[:]), hexadecimal(said.Hash[:]),
+		micros{&said.At}, &said.Kind, &said.Outcome, &said.Actor, &said.Subject, &said.Card, &encoded)
 	if err != nil {
 		return said, err
 	}

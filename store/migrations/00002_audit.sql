@@ -6,15 +6,15 @@
 CREATE TABLE audit_events (
     sequence BIGINT PRIMARY KEY,
     id       TEXT NOT NULL UNIQUE,
+    previous TEXT NOT NULL,
+    hash     TEXT NOT NULL,
     at       BIGINT NOT NULL,
     kind     TEXT NOT NULL,
     outcome  TEXT NOT NULL,
     actor    TEXT NOT NULL,
     subject  TEXT NOT NULL,
     card     TEXT NOT NULL,
-    encoded  TEXT NOT NULL,
-    previous TEXT NOT NULL,
-    hash     TEXT NOT NULL
+    encoded  TEXT NOT NULL
 );
 CREATE INDEX audit_events_at ON audit_events (at);
 CREATE INDEX audit_events_subject ON audit_events (subject, at);
