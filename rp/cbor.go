@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,16 +11,13 @@ import (
 // cborMap is a CBOR map with text keys, its values not yet decoded.
 type cborMap map[string]webauthncbor.RawMessage
 
-// readCBORMap decodes exactly one map. A null is no map.
-func readCBORMap(data []byte) (cborMap, error) {
-	var m cborMap
-	if err := unmarshalCBOR(data, &m); err != nil {
-		return nil, err
+// readCBORMap decodes exactly one map.
+func readCBORMap(data []byte) (m cborMap, err error) {
+	if len(data) == 0 || data[0]&majorMask != majorMap {
+		return nil, errors.New("not a map")
 	}
-	if m == nil {
-		return nil, fmt.Errorf("not a map")
-	}
-	return m, nil
+	err = unmarshalCBOR(data, &m)
+	return m, err
 }
 
 // only refuses keys beyond those named.
@@ -39,6 +37,7 @@ const (
 	majorBytes    = 2 << 5
 	majorText     = 3 << 5
 	majorArray    = 4 << 5
+	majorMap      = 5 << 5
 	majorMask     = 7 << 5
 )
 

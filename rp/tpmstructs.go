@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -129,7 +130,16 @@ func (p tpmPublic) is(key coseKey) bool {
 	case *rsa.PublicKey:
 		return p.modulus != nil && new(big.Int).SetBytes(p.modulus).Cmp(k.N) == 0 && int64(p.exponent) == int64(k.E)
 	case *ecdsa.PublicKey:
-		return p.curve != nil && p.curve == k.Curve && new(big.Int).SetBytes(p.x).Cmp(k.X) == 0 && new(big.Int).SetBytes(p.y).Cmp(k.Y) == 0
+		point, err := k.Bytes() // 4 || x || y
+		if err != nil || p.curve != k.Curve || len(p.x) > len(point)/2 || len(p.y) > len(point)/2 {
+			return false
+		}
+		// A TPM may leave out leading zeros.
+		own := make([]byte, len(point))
+		own[0] = 4
+		copy(own[1+len(point)/2-len(p.x):], p.x)
+		copy(own[len(point)-len(p.y):], p.y)
+		return bytes.Equal(own, point)
 	}
 	return false
 }
