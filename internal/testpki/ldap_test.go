@@ -2,6 +2,7 @@ package testpki_test
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"math/big"
 	"net"
 	"net/http"
@@ -145,4 +146,31 @@ func TestDeltaInTheDirectory(t *testing.T) {
 	if der, err := lookUp(t, connection, issuer.LDAPDeltaURL()); err != nil || string(der) != "no delta" {
 		t.Errorf("published delta: %q, %v", der, err)
 	}
+}
+
+// FuzzDirectory: whatever a client sends, the directory answers in whole LDAP
+// messages and hangs up.
+func FuzzDirectory(f *testing.F) {
+	pki, err := testpki.New(testpki.Options{Test: true, Now: atNoon})
+	if err != nil {
+		f.Fatal(err)
+	}
+	bind := []byte{0x30, 12, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0}
+	search := []byte{0x30, 37, 2, 1, 2, 0x63, 32, 4, 4, 'c', '=', 'F', 'R', 10, 1, 0, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0, 0x87, 3, 'o', 'b', 'j', 0x30, 2, 4, 0, 0, 0}
+	f.Add(bind)
+	f.Add(append(bytes.Clone(bind), search...))
+	f.Add([]byte{0x30, 0x84, 0, 0, 0, 1})
+	f.Add([]byte{0x30, 0x83, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		var answered bytes.Buffer
+		if err := pki.AnswerLDAP(bytes.NewReader(sent), &answered); err == nil {
+			t.Error("an ended connection goes on")
+		}
+		for rest := answered.Bytes(); len(rest) > 0; {
+			var message asn1.RawValue
+			if rest, err = asn1.Unmarshal(rest, &message); err != nil {
+				t.Fatalf("answered %x: %v", answered.Bytes(), err)
+			}
+		}
+	})
 }
