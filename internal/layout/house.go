@@ -81,7 +81,8 @@ func tests() map[string][]string {
 		"web/...":      {"store/..."},
 		"store/...":    {"sessions/..."}, // keeps their records without knowing them
 
-		"internal/virtualcard": {"internal/cardlab"},
+		"internal/virtualcard":               {"internal/cardlab"},
+		"internal/virtualcard/authenticator": {"internal/virtualcard", "internal/cardlab"},
 
 		"cmd/cpsgate":       virtualCard,
 		"rp/...":            {"internal/virtualcard/authenticator"},
