@@ -257,3 +257,22 @@ func (a answer) says(t *testing.T, status int, words ...string) {
 		}
 	}
 }
+
+func rawJSON(b []byte) json.RawMessage { return b }
+
+// refuses asserts a script's answer: the status, the reason, the words and the
+// event number.
+func (a answer) refuses(t *testing.T, status int, reason string) {
+	t.Helper()
+	var told struct {
+		Reason, Title, Why, Event string
+		Do                        []string
+	}
+	if !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+		t.Fatalf("%d %s is no JSON: %.200s", a.status, a.header.Get("Content-Type"), a.text())
+	}
+	a.decode(t, &told)
+	if a.status != status || told.Reason != reason || told.Title == "" || told.Why == "" || len(told.Do) == 0 || told.Event == "" {
+		t.Errorf("%d %+v, want %d %s", a.status, told, status, reason)
+	}
+}

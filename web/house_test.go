@@ -51,11 +51,9 @@ type house struct {
 
 // plan is what a test wants of its house beyond the usual.
 type plan struct {
-	options  func(*web.Options)
-	policy   mtls.Policy
-	signs    rp.SignCountPolicy
-	limits   map[identity.Method]sessions.Limits
-	readOnly bool // cards of production names, TEST ones refused
+	options func(*web.Options)
+	signs   rp.SignCountPolicy
+	limits  map[identity.Method]sessions.Limits
 }
 
 func (h *house) now() time.Time {
@@ -127,7 +125,7 @@ func (h *house) wire(p plan) {
 	log := audit.New(h.store, audit.Options{Now: h.now})
 	trust, err := mtls.NewTrust(h.pki.CardIssuers(), nil)
 	must(h.t, err)
-	verifier, err := mtls.NewVerifier(trust, p.policy, h)
+	verifier, err := mtls.NewVerifier(trust, mtls.Policy{}, h)
 	must(h.t, err)
 	party, err := rp.New(rp.Options{ID: "hopital.test", Name: "Hôpital", Origins: []string{mainOrigin}, SignCount: p.signs, Now: h.now})
 	must(h.t, err)
@@ -241,6 +239,14 @@ func (h *house) roots() *x509.CertPool {
 	return pool
 }
 
+func paris() *time.Location {
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		panic(err) // package web embeds the zones
+	}
+	return zone
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -273,3 +279,5 @@ func read(t *testing.T, r io.ReadCloser) string {
 	must(t, err)
 	return strings.ToValidUTF8(string(b), "?")
 }
+
+func withoutWildcard(o *web.Options) { o.CardWildcard = false }

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"io/fs"
+	"net/http"
+	"time"
+)
+
+// For tests of what has no way of its own to the outside.
+
+var (
+	SafeReturn = safeReturn
+	OwnPage    = ownPage
+	Theme      = theme
+	CardNumber = cardNumber
+	Person     = person
+	AddressKey = addressKey
+	ReadJSON   = readJSON
+	Templates  = fs.FS(templateFiles)
+	WordFiles  = fs.FS(wordFiles)
+	ReadWords  = readWords
+	SameShape  = sameShape
+
+	FrenchTypography  = frenchTypography
+	EnglishTypography = englishTypography
+)
+
+// ErrContrast is theme's refusal.
+var ErrContrast = errContrast
+
+// Tongue opens a language's formats and words.
+type Tongue struct{ t *tongue }
+
+// NewTongue gives the language with that tag.
+func NewTongue(tag string, zone *time.Location) (Tongue, error) {
+	all, err := newTongues(zone)
+	return Tongue{all[tag]}, err
+}
+
+// Choose tells which language a request gets.
+func Choose(cookie string, r *http.Request) (string, error) {
+	all, err := newTongues(time.UTC)
+	if err != nil {
+		return "", err
+	}
+	return all.choose(cookie, r).tag, nil
+}
+
+func (t Tongue) Date(at time.Time) string                           { return t.t.date(at) }
+func (t Tongue) Moment(at time.Time) string                         { return t.t.moment(at) }
+func (t Tongue) Duration(d time.Duration) string                    { return t.t.duration(d) }
+func (t Tongue) Words() map[string]string                           { return t.t.words }
+func (t Tongue) Say(key string, args ...any) (string, error)        { return t.t.words.say(key, args...) }
+func (t Tongue) Fill(k string, v map[string]string) (string, error) { return t.t.words.fill(k, v) }
+
+// Limiter opens a rate limiter that remembers at most max keys.
+type Limiter struct{ l limiter }
+
+// NewLimiter makes one.
+func NewLimiter(perMinute, max int) Limiter {
+	l := newLimiter(perMinute)
+	l.max = max
+	return Limiter{l}
+}
+
+func (l Limiter) Wait(key string, now time.Time) time.Duration { return l.l.wait(key, now) }
+func (l Limiter) Len() int                                     { return len(l.l.keys) }
+
+// AnswerKeys lists the words of every reason, by package and reason.
+func AnswerKeys() map[string]string {
+	all := map[string]string{}
+	for reason, a := range certificateAnswers {
+		all["mtls "+string(reason)] = a.words
+	}
+	for reason, a := range passkeyAnswers {
+		all["rp "+string(reason)] = a.words
+	}
+	for reason, a := range recordAnswers {
+		all["enroll "+string(reason)] = a.words
+	}
+	for reason, a := range ownAnswers {
+		all["web "+string(reason)] = a.words
+	}
+	return all
+}
