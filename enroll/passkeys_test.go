@@ -1,0 +1,338 @@
+package enroll_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+func TestThePasskeysLife(t *testing.T) {
+	d := newDesk(t)
+	d.admit(t, holder(alice, cardA, "01"))
+	p := d.key(t, "key", alice, cardA, cardA)
+	p.State, p.Name = identity.PasskeyActive, "  Ma carte " // rp does not decide that
+	d.add(t, p)
+	if got := d.state(t, "key"); got != "pending" {
+		t.Errorf("added as %s", got)
+	}
+
+	d.now = noon.Add(time.Hour)
+	if err := d.Used(t.Context(), identity.Passkey{ID: []byte("key"), SignCount: 5, BackupState: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Used(t.Context(), identity.Passkey{ID: []byte("key"), SignCount: 4}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Passkey(t.Context(), []byte("key"))
+	if err != nil || got.State != identity.PasskeyActive || got.SignCount != 5 || got.BackupState || !got.LastUsedAt.Equal(d.now) {
+		t.Errorf("used: %+v, %v", got, err)
+	}
+	if got.Name != "Ma carte" || !got.CreatedAt.Equal(noon) {
+		t.Errorf("added: %+v", got)
+	}
+
+	if err := d.RenamePasskey(t.Context(), alice, []byte("key"), "Carte de service"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := d.Passkeys(t.Context(), alice)
+	if err != nil || len(list) != 1 || list[0].Name != "Carte de service" {
+		t.Errorf("renamed: %+v, %v", list, err)
+	}
+
+	if err := d.RemovePasskey(t.Context(), alice, []byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := d.Passkeys(t.Context(), alice); err != nil || len(list) != 0 {
+		t.Errorf("removed, and listed: %+v, %v", list, err)
+	}
+	if got := d.state(t, "key"); got != "revoked" {
+		t.Errorf("removed, and %s", got) // kept for evidence
+	}
+	if len(d.told) != 1 || d.told[0] != "passkey key revoked" {
+		t.Errorf("told %q", d.told)
+	}
+	d.wantKinds(t, audit.KindCardSeen, audit.KindPasskeyAdd, audit.KindPasskeyActive, audit.KindPasskeyRename, audit.KindPasskeyRemove)
+	e := d.events(t)[1]
+	if e.Subject != alice || e.Actor != alice || e.Card != cardA || e.CredentialHash != audit.HashCredential([]byte("key")) ||
+		e.AAGUID != strings.Repeat("0", 32) || e.Attestation != "recorded" || e.Proof != "certificate" {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestAddPasskeyRefuses(t *testing.T) {
+	tests := []struct {
+		name  string
+		alter func(t *testing.T, d *desk, p *identity.Passkey)
+		want  enroll.Reason // "": an error of the caller's
+	}{
+		{"one that is there", func(t *testing.T, d *desk, p *identity.Passkey) { d.add(t, *p) }, enroll.ReasonPasskeyExists},
+		{"one that was removed", func(t *testing.T, d *desk, p *identity.Passkey) {
+			d.add(t, *p)
+			if err := d.RemovePasskey(t.Context(), alice, p.ID); err != nil {
+				t.Fatal(err)
+			}
+		}, enroll.ReasonPasskeyExists},
+		{"another person's", func(t *testing.T, d *desk, p *identity.Passkey) {
+			d.add(t, d.key(t, string(p.ID), bob, cardB, cardB))
+		}, enroll.ReasonPasskeyExists},
+		{"a twenty-first", func(t *testing.T, d *desk, _ *identity.Passkey) {
+			for i := range 20 {
+				d.add(t, d.key(t, fmt.Sprint("n°", i), alice, cardA, cardA))
+			}
+		}, enroll.ReasonTooManyPasskeys},
+		{"in another's card", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.CardTokenID = cardB }, enroll.ReasonCardOfAnother},
+		{"vouched for by another's card", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.Proof.CardTokenID = cardB }, enroll.ReasonCardOfAnother},
+		{"in an unknown card", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.CardTokenID = cardC }, enroll.ReasonCardUnknown},
+		{"in a suspended card", func(t *testing.T, d *desk, _ *identity.Passkey) { d.set(t, cardA, identity.CardSuspended) }, enroll.ReasonCardSuspended},
+		{"vouched for by a revoked card", func(t *testing.T, d *desk, p *identity.Passkey) {
+			p.CardTokenID = ""
+			d.set(t, cardA, identity.CardRevoked)
+		}, enroll.ReasonCardRevoked},
+		{"without a name", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.Name = " " }, enroll.ReasonPasskeyName},
+		{"without an id", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.ID = nil }, ""},
+		{"with too long an id", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.ID = make([]byte, 1024) }, ""},
+		{"without a public key", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.PublicKey = nil }, ""},
+		{"of nobody", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.Holder = carol }, ""},
+		{"with another's user handle", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.UserHandle = []byte("x") }, ""},
+		{"with no user handle", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.UserHandle = nil }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(t)
+			d.admit(t, holder(alice, cardA, "01"))
+			d.admit(t, holder(bob, cardB, "02"))
+			p := d.key(t, "key", alice, cardA, cardA)
+			tt.alter(t, d, &p)
+			events := len(d.events(t))
+			err := d.AddPasskey(t.Context(), p)
+			if tt.want != "" {
+				wantRefusal(t, err, tt.want)
+			} else if err == nil {
+				t.Error("added")
+			}
+			if n := len(d.events(t)) - events; n != 0 {
+				t.Errorf("%d events of what did not happen", n)
+			}
+		})
+	}
+}
+
+func TestPasskeyNames(t *testing.T) {
+	d := populated(t)
+	tests := []struct {
+		name, given string
+		want        enroll.Reason
+	}{
+		{"words", "Clé USB n° 2 — bureau", ""},
+		{"one letter", "x", ""},
+		{"64 runes", strings.Repeat("é", 64), ""},
+		{"other scripts", "鍵 مفتاح", ""},
+		{"65 runes", strings.Repeat("é", 65), enroll.ReasonPasskeyName},
+		{"empty", "", enroll.ReasonPasskeyName},
+		{"spaces", " \t ", enroll.ReasonPasskeyName},
+		{"a line end", "a\nb", enroll.ReasonPasskeyName},
+		{"a direction override", "a\u202eb", enroll.ReasonPasskeyName},
+		{"nothing visible", "\u200b", enroll.ReasonPasskeyName},
+		{"no UTF-8", "a\xff", enroll.ReasonPasskeyName},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before, _ := d.Passkey(t.Context(), []byte("used"))
+			wantRefusal(t, d.RenamePasskey(t.Context(), alice, []byte("used"), tt.given), tt.want)
+			after, _ := d.Passkey(t.Context(), []byte("used"))
+			if want := map[bool]string{true: tt.given, false: before.Name}[tt.want == ""]; after.Name != want {
+				t.Errorf("named %q, want %q", after.Name, want)
+			}
+		})
+	}
+}
+
+func TestAnothersPasskeyIsAsUnknownAsNone(t *testing.T) {
+	d := populated(t)
+	if err := d.RemovePasskey(t.Context(), alice, []byte("usb")); err != nil {
+		t.Fatal(err)
+	}
+	for name, id := range map[string]string{"another's": "bob", "none": "?", "removed": "usb", "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			wantRefusal(t, d.RenamePasskey(t.Context(), alice, []byte(id), "x"), enroll.ReasonPasskeyUnknown)
+			wantRefusal(t, d.RemovePasskey(t.Context(), alice, []byte(id)), enroll.ReasonPasskeyUnknown)
+		})
+	}
+	if got := d.state(t, "bob"); got != "pending" {
+		t.Errorf("another's passkey is %s", got)
+	}
+	_, err := d.Passkey(t.Context(), []byte("?"))
+	if wantRefusal(t, err, enroll.ReasonPasskeyUnknown); !errors.Is(err, enroll.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestWhatMayNotBeUsedIsNotUsed(t *testing.T) {
+	d := populated(t)
+	if err := d.SuspendPasskey(t.Context(), []byte("used"), "sign-count", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemovePasskey(t.Context(), alice, []byte("usb")); err != nil {
+		t.Fatal(err)
+	}
+	events := len(d.events(t))
+	d.now = noon.Add(time.Hour)
+	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("used"), SignCount: 9}), enroll.ReasonPasskeySuspended)
+	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("usb"), SignCount: 9}), enroll.ReasonPasskeyRevoked)
+	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("?")}), enroll.ReasonPasskeyUnknown)
+	wantRefusal(t, d.SuspendPasskey(t.Context(), []byte("usb"), "x", ""), enroll.ReasonPasskeyRevoked)
+	wantRefusal(t, d.SuspendPasskey(t.Context(), []byte("?"), "x", ""), enroll.ReasonPasskeyUnknown)
+	if p, _ := d.Passkey(t.Context(), []byte("used")); p.SignCount == 9 || len(d.events(t)) != events {
+		t.Errorf("changed: %+v", p)
+	}
+}
+
+func TestMayUse(t *testing.T) {
+	errRevoked := errors.New("certificate revoked")
+	good := func(identity.Certificate) error { return nil }
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, d *desk)
+		id      string
+		still   func(identity.Certificate) error
+		want    enroll.Reason
+		wantErr error
+	}{
+		{"an active passkey", nil, "used", good, "", nil},
+		{"a pending passkey: the proof of use", nil, "fresh", good, "", nil},
+		{"a key that the card vouched for", nil, "usb", good, "", nil},
+		{"an unknown passkey", nil, "?", good, enroll.ReasonPasskeyUnknown, nil},
+		{"a removed passkey", func(t *testing.T, d *desk) { _ = d.RemovePasskey(t.Context(), alice, []byte("used")) },
+			"used", good, enroll.ReasonPasskeyRevoked, nil},
+		{"a suspended passkey", func(t *testing.T, d *desk) { _ = d.SuspendPasskey(t.Context(), []byte("used"), "x", "") },
+			"used", good, enroll.ReasonPasskeySuspended, nil},
+		{"a suspended card", func(t *testing.T, d *desk) { d.set(t, cardA, identity.CardSuspended) }, "used", good, enroll.ReasonCardSuspended, nil},
+		{"a revoked card", func(t *testing.T, d *desk) { d.set(t, cardA, identity.CardRevoked) }, "usb", good, enroll.ReasonCardRevoked, nil},
+		{"a revoked certificate", nil, "used", func(identity.Certificate) error { return errRevoked }, "", errRevoked},
+		{"an old certificate revoked, the renewed one good", func(t *testing.T, d *desk) {
+			h := holder(alice, cardA, "03")
+			h.Certificate.NotBefore = noon
+			d.admit(t, h)
+		}, "used", func(c identity.Certificate) error {
+			if c.Serial != "03" {
+				return errRevoked
+			}
+			return nil
+		}, "", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := populated(t)
+			if tt.prepare != nil {
+				tt.prepare(t, d)
+			}
+			forged := identity.Passkey{ID: []byte(tt.id), State: identity.PasskeyActive} // only the id counts
+			err := d.MayUse(t.Context(), forged, tt.still)
+			if tt.wantErr != nil {
+				if !errors.Is(err, tt.wantErr) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			wantRefusal(t, err, tt.want)
+		})
+	}
+}
+
+// What another hand wrote into the records is not believed.
+func TestMayUseTrustsNoOddRecord(t *testing.T) {
+	d := newDesk(t)
+	d.admit(t, holder(alice, cardA, "01"))
+	never := func(identity.Certificate) error { t.Error("asked about a certificate"); return nil }
+	save := func(act func(u enroll.Unit) error) {
+		t.Helper()
+		if err := d.store.Change(t.Context(), act); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bare := identity.Card{TokenID: cardB, Holder: alice, State: identity.CardActive}
+	save(func(u enroll.Unit) error { return u.SaveCard(t.Context(), bare) })
+	d.add(t, d.key(t, "bare", alice, cardB, ""))
+	wantRefusal(t, d.MayUse(t.Context(), identity.Passkey{ID: []byte("bare")}, never), enroll.ReasonCertificateUnknown)
+
+	d.admit(t, holder(bob, cardC, "03"))
+	strange := d.key(t, "strange", alice, cardC, "")
+	strange.State = identity.PasskeyActive
+	save(func(u enroll.Unit) error { return u.SavePasskey(t.Context(), strange) })
+	wantRefusal(t, d.MayUse(t.Context(), identity.Passkey{ID: []byte("strange")}, never), enroll.ReasonCardOfAnother)
+
+	onDesksWord := d.key(t, "desk", alice, "", "")
+	d.add(t, onDesksWord)
+	if err := d.MayUse(t.Context(), onDesksWord, never); err != nil { // stands on no card: nothing to ask
+		t.Error(err)
+	}
+}
+
+// A card is revoked while a passkey is being added to it: afterwards none is
+// usable, whichever came first.
+func TestNoPasskeyEscapesARevocation(t *testing.T) {
+	for round := range 10 {
+		d := newDesk(t)
+		d.admit(t, holder(alice, cardA, "01"))
+		p := d.key(t, "key", alice, cardA, cardA)
+		var wg sync.WaitGroup
+		var added error
+		wg.Go(func() { added = d.AddPasskey(t.Context(), p) })
+		wg.Go(func() { d.set(t, cardA, identity.CardRevoked) })
+		wg.Wait()
+		if added == nil {
+			if got := d.state(t, "key"); got != "revoked" {
+				t.Fatalf("round %d: %s", round, got)
+			}
+		} else {
+			wantRefusal(t, added, enroll.ReasonCardRevoked)
+		}
+	}
+}
+
+// An act that cannot be recorded fails, and nothing of it is kept.
+func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
+	d := populated(t)
+	mute, err := enroll.New(unrecorded{d.store}, enroll.Options{
+		Audit: audit.New(d.store, audit.Options{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	_, _, admitted := mute.Admit(ctx, holder(carol, cardC, "09"), noon)
+	added := d.key(t, "new", alice, cardA, cardA)
+	for name, err := range map[string]error{
+		"a first sign-in": admitted,
+		"adding":          mute.AddPasskey(ctx, added),
+		"renaming":        mute.RenamePasskey(ctx, alice, []byte("used"), "x"),
+		"removing":        mute.RemovePasskey(ctx, alice, []byte("used")),
+		"suspending":      mute.SuspendPasskey(ctx, []byte("used"), "x", ""),
+		"a proof of use":  mute.Used(ctx, identity.Passkey{ID: []byte("fresh")}),
+		"a card's state":  mute.SetCardState(ctx, cardA, identity.CardRevoked, "x", carol),
+	} {
+		if !errors.Is(err, errDisk) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := d.Professional(ctx, carol); !errors.Is(err, enroll.ErrNotFound) {
+		t.Errorf("a person was kept: %v", err)
+	}
+	wantRefusal(t, func() error { _, err := d.Passkey(ctx, []byte("new")); return err }(), enroll.ReasonPasskeyUnknown)
+	if p, _ := d.Passkey(ctx, []byte("used")); p.State != identity.PasskeyActive || p.Name != "Ma clé" {
+		t.Errorf("%+v", p)
+	}
+	if got := d.state(t, "fresh"); got != "pending" {
+		t.Errorf("the proof of use was kept: %s", got)
+	}
+	if c, _ := d.Card(ctx, cardA); c.State != identity.CardActive {
+		t.Errorf("%+v", c)
+	}
+}
