@@ -205,6 +205,10 @@ func (r *Reader) Insert(card *virtualcard.Card) error {
 	if r.cancel != nil {
 		return fmt.Errorf("reader %s holds a card already", r.Name)
 	}
+	empty := func() bool { return !r.service.present[r.Name] }
+	if err := r.service.await(empty); err != nil { // a card pulled just now
+		return fmt.Errorf("inserting a card: %w", err)
+	}
 	connection, err := net.Dial("tcp", r.Address)
 	if err != nil {
 		return fmt.Errorf("inserting a card: %w", err)
