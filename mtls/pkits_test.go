@@ -53,6 +53,15 @@ func pkitsCases(t *testing.T) []pkitsCase {
 	return manifest.Tests
 }
 
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 func pkitsFile(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(pkits, name))

@@ -1,0 +1,243 @@
+package mtls_test
+
+import (
+	"crypto/x509/pkix"
+	"math/big"
+	"testing"
+	"time"
+
+	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+)
+
+// bench is a card of FORT PERSONNES, whose issuer and root have CRLs that a
+// test may replace.
+type bench struct {
+	pki    *testpki.PKI
+	issuer *testpki.Authority
+	root   *testpki.Authority
+	card   testpki.Pair
+	trust  *mtls.Trust
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	pki := newPKI(t, false)
+	return &bench{
+		pki: pki, issuer: pki.Issuer(testpki.Fort, testpki.Persons), root: pki.Root(testpki.Fort),
+		card: newCard(t, pki, testpki.CardSpec{}), trust: trustOf(t, pki),
+	}
+}
+
+// judged gives the reason that the card is refused for with these CRLs, "" when
+// it is accepted.
+func (b *bench) judged(t *testing.T, policy mtls.RevocationPolicy, lists ...*mtls.CRL) mtls.Reason {
+	t.Helper()
+	_, err := newVerifier(t, b.trust, mtls.Policy{Revocation: policy}, mtls.NewCRLSet(lists...)).Verify(b.card.DER, today())
+	if err == nil {
+		return ""
+	}
+	return err.(*mtls.Refusal).Reason
+}
+
+func (b *bench) serial() *big.Int { return b.card.Certificate.SerialNumber }
+
+func TestRevocation(t *testing.T) {
+	const unavailable = mtls.RevocationUnavailable
+	hour := time.Hour
+	type lists func(t *testing.T, b *bench) []*mtls.CRL
+	with := func(spec testpki.CRLSpec) lists {
+		return func(t *testing.T, b *bench) []*mtls.CRL {
+			return []*mtls.CRL{listOf(t, b.root, testpki.CRLSpec{}), listOf(t, b.issuer, spec)}
+		}
+	}
+	revoked := func(spec testpki.CRLSpec) lists {
+		return func(t *testing.T, b *bench) []*mtls.CRL {
+			b.issuer.Revoke(b.serial(), today().Add(-hour), testpki.ReasonKeyCompromise)
+			return with(spec)(t, b)
+		}
+	}
+	stale := testpki.CRLSpec{ThisUpdate: today().Add(-7 * 24 * hour), NextUpdate: today().Add(-hour)}
+	strict := mtls.RevocationPolicy{}
+	for _, test := range []struct {
+		rule   string
+		lists  lists
+		policy mtls.RevocationPolicy
+		want   mtls.Reason
+	}{
+		{"not revoked, fresh", with(testpki.CRLSpec{}), strict, ""},
+		{"nextUpdate this very second", with(testpki.CRLSpec{ThisUpdate: today().Add(-hour), NextUpdate: today()}), strict, ""},
+		{"revoked", revoked(testpki.CRLSpec{}), strict, mtls.Revoked},
+		{"revoked, where none is required", revoked(testpki.CRLSpec{}), mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, mtls.Revoked},
+		{"revoked, but not looked at", revoked(testpki.CRLSpec{}), mtls.RevocationPolicy{Mode: mtls.RevocationOff}, ""},
+		{"on hold", func(t *testing.T, b *bench) []*mtls.CRL {
+			b.issuer.Revoke(b.serial(), today(), testpki.ReasonCertificateHold)
+			return with(testpki.CRLSpec{})(t, b)
+		}, strict, mtls.Revoked},
+		{"its authority revoked", func(t *testing.T, b *bench) []*mtls.CRL {
+			b.root.Revoke(b.issuer.Certificate.SerialNumber, today(), testpki.ReasonCACompromise)
+			return with(testpki.CRLSpec{})(t, b)
+		}, strict, mtls.Revoked},
+
+		{"no CRL at all", func(*testing.T, *bench) []*mtls.CRL { return nil }, strict, unavailable},
+		{"no CRL of its authority's authority", func(t *testing.T, b *bench) []*mtls.CRL {
+			return []*mtls.CRL{listOf(t, b.issuer, testpki.CRLSpec{})}
+		}, strict, unavailable},
+		{"no CRL, none required", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, ""},
+		{"no CRL, bypassed", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{BypassUntil: today().Add(hour)}, ""},
+		{"no CRL, bypass over", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{BypassUntil: today()}, unavailable},
+		{"revoked, though bypassed", revoked(testpki.CRLSpec{}), mtls.RevocationPolicy{BypassUntil: today().Add(hour)}, mtls.Revoked},
+
+		{"stale", with(stale), strict, unavailable},
+		{"stale, where none is required", with(stale), mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, unavailable},
+		{"stale, within grace", with(stale), mtls.RevocationPolicy{Stale: mtls.StaleGrace, Grace: 2 * hour}, ""},
+		{"stale, grace over", with(stale), mtls.RevocationPolicy{Stale: mtls.StaleGrace, Grace: hour / 2}, unavailable},
+		{"stale, accepted", with(stale), mtls.RevocationPolicy{Stale: mtls.StaleAccept}, ""},
+		{"stale, and it names the card", revoked(stale), strict, mtls.Revoked},
+		{"from the future", with(testpki.CRLSpec{ThisUpdate: today().Add(hour)}), strict, unavailable},
+		{"without nextUpdate", with(testpki.CRLSpec{WithoutNextUpdate: true}), strict, unavailable},
+
+		{"signed by another key under the same name", with(testpki.CRLSpec{Signer: newPKI(t, false).Impostor(testpki.Fort, testpki.Persons).Key}), strict, unavailable},
+		{"signature corrupted", with(testpki.CRLSpec{CorruptSignature: true}), strict, unavailable},
+		{"unknown critical extension", with(testpki.CRLSpec{Extensions: []pkix.Extension{testpki.UnknownCritical()}}), strict, unavailable},
+		{"unknown critical entry extension", with(testpki.CRLSpec{Entries: []testpki.Entry{
+			{Serial: big.NewInt(99), At: today(), Extensions: []pkix.Extension{testpki.UnknownCritical()}},
+		}}), strict, unavailable},
+
+		{"for end entities", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{OnlyUserCerts: true}}), strict, ""},
+		{"for authorities", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{OnlyCACerts: true}}), strict, unavailable},
+		{"for attribute certificates", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{OnlyAttributeCerts: true}}), strict, unavailable},
+		{"for another distribution point", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{URIs: []string{"http://other.example/x.crl"}}}), strict, unavailable},
+		{"split by reason", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{OnlySomeReasons: 0x40}}), strict, unavailable},
+		{"indirect", with(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{Indirect: true}}), strict, unavailable},
+	} {
+		t.Run(test.rule, func(t *testing.T) {
+			b := newBench(t)
+			if got := b.judged(t, test.policy, test.lists(t, b)...); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestDistributionPointOfTheCard(t *testing.T) {
+	b := newBench(t)
+	mine := listOf(t, b.issuer, testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{URIs: []string{b.issuer.CRLURL()}}})
+	if got := b.judged(t, mtls.RevocationPolicy{}, mine, listOf(t, b.root, testpki.CRLSpec{})); got != "" {
+		t.Errorf("refused: %s", got)
+	}
+}
+
+// The newest list of a scope counts; a bad one beside a good one does no harm.
+func TestSeveralCRLs(t *testing.T) {
+	b := newBench(t)
+	root := listOf(t, b.root, testpki.CRLSpec{})
+	older := listOf(t, b.issuer, testpki.CRLSpec{Number: big.NewInt(7), Entries: []testpki.Entry{{Serial: b.serial(), At: today(), Reason: testpki.ReasonCertificateHold}}})
+	newer := listOf(t, b.issuer, testpki.CRLSpec{Number: big.NewInt(8), Entries: []testpki.Entry{}})
+	forged := listOf(t, b.issuer, testpki.CRLSpec{Number: big.NewInt(9), CorruptSignature: true})
+	if got := b.judged(t, mtls.RevocationPolicy{}, root, older, newer, forged); got != "" {
+		t.Errorf("released since: %s", got)
+	}
+	again := listOf(t, b.issuer, testpki.CRLSpec{Number: big.NewInt(10), Entries: []testpki.Entry{{Serial: b.serial(), At: today()}}})
+	if got := b.judged(t, mtls.RevocationPolicy{}, again, root, newer, older); got != mtls.Revoked {
+		t.Errorf("revoked again: %q", got)
+	}
+}
+
+func TestDeltaCRLs(t *testing.T) {
+	hour := time.Hour
+	entry := func(b *bench, reason int) []testpki.Entry {
+		return []testpki.Entry{{Serial: b.serial(), At: today(), Reason: reason}}
+	}
+	none := []testpki.Entry{}
+	number := func(n int64) *big.Int { return big.NewInt(n) }
+	base := func(b *bench) testpki.CRLSpec { return testpki.CRLSpec{Number: number(10), Entries: none} }
+	staleBase := func(b *bench) testpki.CRLSpec {
+		return testpki.CRLSpec{Number: number(10), Entries: none, ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
+	}
+	for _, test := range []struct {
+		rule  string
+		base  func(*bench) testpki.CRLSpec
+		delta func(*bench) testpki.CRLSpec
+		want  mtls.Reason
+	}{
+		{"a delta that says nothing of it", base, func(*bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none}
+		}, ""},
+		{"revoked by the delta", base, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonKeyCompromise)}
+		}, mtls.Revoked},
+		{"released by the delta", func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(10), Entries: entry(b, testpki.ReasonCertificateHold)}
+		}, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonRemoveFromCRL)}
+		}, ""},
+		{"a delta for a newer base is not applied", func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(9), Entries: entry(b, testpki.ReasonCertificateHold)}
+		}, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonRemoveFromCRL)}
+		}, mtls.Revoked},
+		{"a delta older than its base is not applied", base, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(10), Base: number(8), Entries: entry(b, testpki.ReasonKeyCompromise)}
+		}, ""},
+		{"a stale delta: the fresh base counts", base, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
+		}, ""},
+		{"a stale base, a fresh delta: together fresh", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none}
+		}, ""},
+		{"a stale base, a delta that does not fit", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(12), Base: number(11), Entries: none}
+		}, mtls.RevocationUnavailable},
+		{"a stale base, a forged delta", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, CorruptSignature: true}
+		}, mtls.RevocationUnavailable},
+		{"a stale base, a delta of another scope", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, IssuingPoint: &testpki.IssuingPoint{OnlyUserCerts: true}}
+		}, mtls.RevocationUnavailable},
+		{"a stale base, a delta that names another key", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, AuthorityKeyID: []byte{1, 2, 3}}
+		}, mtls.RevocationUnavailable},
+		{"a stale base, a delta with an unknown critical extension", staleBase, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, Extensions: []pkix.Extension{testpki.UnknownCritical()}}
+		}, mtls.RevocationUnavailable},
+	} {
+		t.Run(test.rule, func(t *testing.T) {
+			b := newBench(t)
+			lists := []*mtls.CRL{listOf(t, b.root, testpki.CRLSpec{}), deltaOf(t, b.issuer, test.delta(b)), listOf(t, b.issuer, test.base(b))}
+			if got := b.judged(t, mtls.RevocationPolicy{}, lists...); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+	b := newBench(t)
+	alone := deltaOf(t, b.issuer, testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none})
+	if got := b.judged(t, mtls.RevocationPolicy{}, alone, listOf(t, b.root, testpki.CRLSpec{})); got != mtls.RevocationUnavailable {
+		t.Errorf("a delta without its base: %q", got)
+	}
+}
+
+// The policy is each CA's own: the one that issued the certificate in question.
+func TestPolicyPerIssuer(t *testing.T) {
+	b := newBench(t)
+	rootKey := mtls.NameKey(b.root.Certificate.RawSubject)
+	policy := mtls.Policy{PerIssuer: map[string]mtls.RevocationPolicy{rootKey: {Mode: mtls.RevocationOff}}}
+	evidence := mtls.NewCRLSet(listOf(t, b.issuer, testpki.CRLSpec{}))
+	if _, err := newVerifier(t, b.trust, policy, evidence).Verify(b.card.DER, today()); err != nil {
+		t.Errorf("the root's CRL is not asked for: %v", err)
+	}
+	wantRefusal(t, newVerifier(t, b.trust, policy, nil), b.card.DER, mtls.RevocationUnavailable)
+}
+
+// An anchor whose issuer is not held is trusted as it is.
+func TestAnchorWithoutIssuer(t *testing.T) {
+	b := newBench(t)
+	trust, err := mtls.NewTrust(b.pki.CardIssuers(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evidence := mtls.NewCRLSet(listOf(t, b.issuer, testpki.CRLSpec{}))
+	if _, err := newVerifier(t, trust, mtls.Policy{}, evidence).Verify(b.card.DER, today()); err != nil {
+		t.Error(err)
+	}
+}
