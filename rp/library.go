@@ -168,6 +168,12 @@ func readCOSEKey(raw []byte) (coseKey, error) {
 	return coseKey{}, errKeyKind
 }
 
+// CheckPublicKey parses a COSE_Key as FinishLogin will, and gives its algorithm.
+func CheckPublicKey(raw []byte) (algorithm int, err error) {
+	key, err := readCOSEKey(raw)
+	return key.alg, err
+}
+
 // equals reports whether a certificate's key is this one.
 func (k coseKey) equals(certified any) bool {
 	switch own := k.public.(type) {
