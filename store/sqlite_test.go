@@ -151,6 +151,28 @@ func TestReadingOnly(t *testing.T) {
 	}
 }
 
+func TestReadingWhereNothingCanBeWritten(t *testing.T) {
+	path := emptyFile(t)
+	s := openAt(t, path)
+	populate(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// With this name no companion file can be made, not by root either.
+	evidence := filepath.Join(filepath.Dir(path), strings.Repeat("x", 253))
+	if err := os.Rename(path, evidence); err != nil {
+		t.Fatal(err)
+	}
+	frozen, err := store.OpenReadOnly(t.Context(), evidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	if _, err := frozen.Professional(t.Context(), alice); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadingOnlyRefuses(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.db")
 	if _, err := store.OpenReadOnly(t.Context(), none); !errors.Is(err, fs.ErrNotExist) {

@@ -66,18 +66,34 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 // OpenReadOnly opens an existing store to look at, in the version that this
-// cpsgate writes. Everything that changes it fails.
+// cpsgate writes. Everything that changes it fails. Where SQLite cannot make
+// its companion files (an evidence copy on read-only media), a file that has
+// none is read as one that nobody writes to.
 func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
+	_, noCompanion := os.Stat(path + "-wal")
+	s, err := openToRead(ctx, path, "mode=ro")
+	if err != nil && noCompanion != nil {
+		if frozen, frozenErr := openToRead(ctx, path, "mode=ro", "immutable=1"); frozenErr == nil {
+			return frozen, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening store %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func openToRead(ctx context.Context, path string, parameters ...string) (*Store, error) {
 	s := &Store{}
-	err := s.openReaders(path, "mode=ro")
+	err := s.openReaders(path, parameters...)
 	if err == nil {
 		err = s.checkVersion(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening store %s: %w", path, err), s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
