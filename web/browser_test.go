@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"html"
 	"net"
@@ -276,3 +277,5 @@ func (a answer) refuses(t *testing.T, status int, reason string) {
 		t.Errorf("%d %+v, want %d %s", a.status, told, status, reason)
 	}
 }
+
+func idText(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }

@@ -65,9 +65,13 @@ func certificateRefusals() []certificateRefusal {
 		},
 		{
 			reason: mtls.SignatureCertificate, status: 403, retries: true,
-			make: func(h *house) *testpki.Pair { return &h.card(person).Signature },
-			fr:   []string{"Vous avez choisi le certificat de signature", "choisissez « Authentification »"},
-			en:   []string{"You chose the signature certificate"},
+			make: func(h *house) *testpki.Pair {
+				card, err := h.pki.Card(person)
+				must(h.t, err)
+				return &card.Signature
+			},
+			fr: []string{"Vous avez choisi le certificat de signature", "choisissez « Authentification »"},
+			en: []string{"You chose the signature certificate"},
 		},
 		{
 			reason: mtls.NotACard, status: 403, retries: true,
@@ -123,7 +127,7 @@ func certificateRefusals() []certificateRefusal {
 			reason: mtls.Revoked, status: 403,
 			make: func(h *house) *testpki.Pair {
 				card := h.card(person)
-				card.Revoke(h.now().Add(-time.Hour), testpki.ReasonKeyCompromise)
+				card.Authentication.Revoke(h.now().Add(-time.Hour), testpki.ReasonKeyCompromise)
 				h.publish()
 				return &card.Authentication
 			},
@@ -131,9 +135,10 @@ func certificateRefusals() []certificateRefusal {
 			en: []string{"Your card has been blocked"},
 		},
 		{
-			reason: mtls.RevocationUnavailable, status: 503, retries: true, make: one(person), before: (*house).forgetCRLs,
-			fr: []string{"Nous ne pouvons pas vérifier votre carte pour le moment", "Ce n’est pas votre carte qui est en cause", "Réessayez dans quelques minutes"},
-			en: []string{"We cannot check your card at the moment"},
+			reason: mtls.RevocationUnavailable, status: 503, retries: true, make: one(person),
+			before: func(h *house) { h.forgetCRLs(); h.t.Cleanup(h.publish) },
+			fr:     []string{"Nous ne pouvons pas vérifier votre carte pour le moment", "Ce n’est pas votre carte qui est en cause", "Réessayez dans quelques minutes"},
+			en:     []string{"We cannot check your card at the moment"},
 		},
 		{
 			reason: mtls.Malformed, status: 400, retries: true,
@@ -155,7 +160,6 @@ func TestCertificateRefusals(t *testing.T) {
 		covered = append(covered, c.reason)
 		t.Run(string(c.reason), func(t *testing.T) {
 			h.t = t
-			h.publish()
 			pair := c.make(h)
 			if c.before != nil {
 				c.before(h)

@@ -76,11 +76,11 @@ func (h *house) CRLs(issuer []byte) []*mtls.CRL {
 	return h.lists.CRLs(issuer)
 }
 
-// publish renews the CRLs of every authority.
+// publish renews the CRLs of the two authorities that sign persons' cards.
 func (h *house) publish() {
 	h.t.Helper()
 	var lists []*mtls.CRL
-	for _, authority := range h.pki.Authorities() {
+	for _, authority := range []*testpki.Authority{h.pki.Issuer(testpki.Fort, testpki.Persons), h.pki.Issuer(testpki.Standard, testpki.Persons)} {
 		der, err := authority.CRL(testpki.CRLSpec{ThisUpdate: h.now().Add(-time.Minute)})
 		must(h.t, err)
 		list, err := mtls.ReadCRL(bytes.NewReader(der), mtls.CRLLimits{})
@@ -99,6 +99,10 @@ func (h *house) forgetCRLs() {
 	h.lists = nil
 }
 
+// sharedPKI is one for all houses: its authorities sign themselves but once.
+// Each house has cards of its own.
+var sharedPKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(testpki.Options{}) })
+
 func newHouse(t *testing.T, plans ...plan) *house {
 	t.Helper()
 	var p plan
@@ -107,7 +111,7 @@ func newHouse(t *testing.T, plans ...plan) *house {
 	}
 	h := &house{t: t, log: &syncBuffer{}}
 	var err error
-	h.pki, err = testpki.New(testpki.Options{Now: h.now})
+	h.pki, err = sharedPKI()
 	must(t, err)
 	h.publish()
 	h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), store.FileName))
@@ -228,6 +232,7 @@ func (h *house) card(spec testpki.CardSpec) *testpki.Card {
 	if spec.FamilyName == "" {
 		spec.FamilyName, spec.GivenName, spec.Profession = "EXEMPLE", "Camille", 60
 	}
+	spec.WithoutSignature = true // slow to sign, and one test alone wants it
 	card, err := h.pki.Card(spec)
 	must(h.t, err)
 	return card
