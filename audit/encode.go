@@ -61,6 +61,13 @@ func Decode(b []byte) (Event, error) {
 	return e, nil
 }
 
+// Sealed reports whether the event's hash is that of its content and of the
+// hash before it: false for one that was edited since.
+func (e Event) Sealed() bool {
+	b, err := e.Encode()
+	return err == nil && digest(e.Previous, b) == e.Hash
+}
+
 // digest is the hash of an event that follows the one whose hash is previous.
 func digest(previous [32]byte, encoded []byte) [32]byte {
 	h := sha256.New()

@@ -16,13 +16,28 @@ import (
 // auditCommand looks at the audit.
 type auditCommand struct {
 	Verify auditVerifyCommand `cmd:"" help:"Verify the audit chain: exit 0 intact, 1 broken (says where), 2 unusable."`
+	Show   auditShowCommand   `cmd:"" help:"Show the event whose number a person read out."`
+}
+
+// auditPlace says where the audit is kept.
+type auditPlace struct {
+	Data     string `help:"The server's data directory." type:"path" placeholder:"DIR" xor:"place" required:""`
+	Database string `help:"A store's file, or a copy of one." type:"path" placeholder:"FILE" xor:"place" required:""`
+}
+
+// open opens the store to look at.
+func (p auditPlace) open(env *environment) (*store.Store, error) {
+	file := p.Database
+	if file == "" {
+		file = filepath.Join(p.Data, store.FileName)
+	}
+	return store.OpenReadOnly(env.ctx, file)
 }
 
 // auditVerifyCommand walks the whole chain; see package audit for what it can
 // and cannot find.
 type auditVerifyCommand struct {
-	Data       string   `help:"The server's data directory." type:"path" placeholder:"DIR" xor:"place" required:""`
-	Database   string   `help:"A store's file, or a copy of one." type:"path" placeholder:"FILE" xor:"place" required:""`
+	auditPlace
 	Checkpoint []string `help:"A tail noted earlier outside, as printed by this command; may be repeated." placeholder:"SEQUENCE:HASH" sep:"none"`
 	JSON       bool     `help:"Print the verdict as JSON."`
 }
@@ -33,11 +48,7 @@ func (c auditVerifyCommand) Run(env *environment) error {
 	if err != nil {
 		return unusable(err)
 	}
-	file := c.Database
-	if file == "" {
-		file = filepath.Join(c.Data, store.FileName)
-	}
-	report, err := verifyAudit(env, file, checkpoints)
+	report, err := c.verify(env, checkpoints)
 	if err != nil {
 		return unusable(err)
 	}
@@ -62,8 +73,8 @@ func parseCheckpoints(texts []string) ([]audit.Tail, error) {
 	return checkpoints, nil
 }
 
-func verifyAudit(env *environment, file string, checkpoints []audit.Tail) (report audit.Report, err error) {
-	s, err := store.OpenReadOnly(env.ctx, file)
+func (c auditVerifyCommand) verify(env *environment, checkpoints []audit.Tail) (report audit.Report, err error) {
+	s, err := c.open(env)
 	if err != nil {
 		return audit.Report{}, err
 	}
