@@ -44,7 +44,7 @@ func checkAIKCertificate(c *x509.Certificate) error {
 	case !slices.ContainsFunc(c.UnknownExtKeyUsage, idAIKCertificate.Equal):
 		return errors.New("extended key usage is not tcg-kp-AIKCertificate")
 	case !c.BasicConstraintsValid || c.IsCA:
-		return errors.New("Basic Constraints does not say that it is no CA")
+		return errors.New("basic constraints do not say that it is no CA")
 	}
 	return checkTPMName(c)
 }

@@ -3,6 +3,7 @@ package rp_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,11 +56,13 @@ func publicKey(f func(softkey.Map)) softkey.Lie {
 	return func(d *softkey.Draft) { f(d.PublicKey.(softkey.Map)) }
 }
 
-// what both ceremonies refuse in the text of a response.
-var malformedBodies = []struct {
+type malformed struct {
 	rule string
 	lie  softkey.Lie
-}{
+}
+
+// what both ceremonies refuse in the text of a response.
+var malformedBodies = []malformed{
 	{"nothing", softkey.AlterBody(func([]byte) []byte { return nil })},
 	{"a null", softkey.AlterBody(func([]byte) []byte { return []byte("null") })},
 	{"an array", softkey.AlterBody(func(b []byte) []byte { return []byte("[" + string(b) + "]") })},
@@ -128,11 +131,7 @@ func manyMembers(n int) string {
 }
 
 func TestMalformedRegistrations(t *testing.T) {
-	cases := malformedBodies
-	for _, c := range []struct {
-		rule string
-		lie  softkey.Lie
-	}{
+	cases := append(slices.Clone(malformedBodies), []malformed{
 		{"no attestation object", inner("attestationObject", nil)},
 		{"an empty attestation object", inner("attestationObject", "")},
 		{"transports that are no list", inner("transports", "usb")},
@@ -175,9 +174,7 @@ func TestMalformedRegistrations(t *testing.T) {
 		{"a public key with a short coordinate", publicKey(func(m softkey.Map) { m[-2] = m[-2].([]byte)[1:] })},
 		{"a public key with a private part", publicKey(func(m softkey.Map) { m[-4] = []byte{1} })},
 		{"a public key with a text label", publicKey(func(m softkey.Map) { m["alg"] = -7 })},
-	} {
-		cases = append(cases, c)
-	}
+	}...)
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
 			_, err := lies(c.lie).run(t)
@@ -190,11 +187,7 @@ func TestMalformedRegistrations(t *testing.T) {
 
 func TestMalformedLogins(t *testing.T) {
 	l := newLogin(t, party(t, nil))
-	cases := malformedBodies
-	for _, c := range []struct {
-		rule string
-		lie  softkey.Lie
-	}{
+	cases := append(slices.Clone(malformedBodies), []malformed{
 		{"no authenticator data", inner("authenticatorData", nil)},
 		{"no signature", inner("signature", nil)},
 		{"an empty signature", inner("signature", "")},
@@ -203,9 +196,7 @@ func TestMalformedLogins(t *testing.T) {
 			d.Flags |= softkey.FlagAT
 			d.PublicKey, d.CredentialID = softkey.Map{1: 2, 3: -7}, []byte{1}
 		}},
-	} {
-		cases = append(cases, c)
-	}
+	}...)
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
 			l.begin(t)

@@ -62,7 +62,7 @@ func checkPackedCertificate(c *x509.Certificate) error {
 	case s.CommonName == "":
 		return errors.New("attestation certificate: Subject-CN is missing")
 	case c.IsCA:
-		return errors.New("attestation certificate: Basic Constraints says CA")
+		return errors.New("attestation certificate: basic constraints say CA")
 	}
 	return nil
 }
