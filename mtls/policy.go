@@ -67,7 +67,9 @@ type Policy struct {
 	Profile Profile // "" = cps
 	// TestCards: cards and authorities of the TEST branch.
 	TestCards Leniency
-	// UnknownIdentifiers: PS_IdNat of an undocumented form, or with a wrong key.
+	// UnknownIdentifiers: PS_IdNat of an undocumented form. A known form with a
+	// wrong key is the authority's business, which signed it: it is let
+	// through, and Check of the identifier flags it.
 	UnknownIdentifiers Leniency
 	// Revocation holds for every CA that PerIssuer does not name.
 	Revocation RevocationPolicy

@@ -169,8 +169,8 @@ func checkCard(c Claims, _ Policy) *Refusal {
 
 func checkIdentifier(c Claims, p Policy) *Refusal {
 	id, err := identity.ParsePSIdNat(c.Subject.CommonName)
-	if err == nil && p.UnknownIdentifiers != Accept {
-		err = id.Check()
+	if err == nil && p.UnknownIdentifiers != Accept && id.Kind() == identity.IdNatUnknown {
+		err = identity.ErrUnknownForm
 	}
 	if err == nil {
 		return nil

@@ -2,6 +2,7 @@ package mtls_test
 
 import (
 	"crypto"
+	"errors"
 	"math/big"
 	"slices"
 	"testing"
@@ -215,9 +216,8 @@ func TestIdentifiers(t *testing.T) {
 	strict := newVerifier(t, trustOf(t, pki), mtls.Policy{}, evidence)
 	lenient := newVerifier(t, trustOf(t, pki), mtls.Policy{UnknownIdentifiers: mtls.Accept}, evidence)
 	for rule, id := range map[string]string{
-		"test bench":          "ANS20210101000001",
-		"PSI":                 "2f1b2c1e-2b4c-4b8f-9f57-6e4a0f3c7d11",
-		"RPPS with wrong key": "899900000001",
+		"test bench": "ANS20210101000001",
+		"PSI":        "2f1b2c1e-2b4c-4b8f-9f57-6e4a0f3c7d11",
 	} {
 		der := newCard(t, pki, testpki.CardSpec{IdNat: id}).DER
 		wantRefusal(t, strict, der, mtls.Malformed)
@@ -226,6 +226,12 @@ func TestIdentifiers(t *testing.T) {
 			t.Errorf("%s where the policy accepts it: %v, %v", rule, holder.Professional.IdNat, err)
 		}
 	}
+	// The authority signed it: the wrong key is flagged, not refused.
+	holder, err := strict.Verify(newCard(t, pki, testpki.CardSpec{IdNat: "899900000001"}).DER, today())
+	if err != nil || !errors.Is(holder.Professional.IdNat.Check(), identity.ErrCheckDigit) {
+		t.Errorf("RPPS with a wrong key: %v, %v", holder.Professional.IdNat, err)
+	}
+	wantRefusal(t, lenient, newCard(t, pki, testpki.CardSpec{IdNat: "8999 00000001"}).DER, mtls.Malformed)
 }
 
 func TestTestCards(t *testing.T) {

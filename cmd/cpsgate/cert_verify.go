@@ -62,8 +62,8 @@ func (c *certVerifyCommand) verifier(env *environment) (v *mtls.Verifier, broken
 			Required: policies, InhibitMapping: c.InhibitMapping, InhibitAny: c.InhibitAny,
 		},
 	}
-	if trust.HasTest() { // TEST cards are judged under TEST anchors alone
-		policy.TestCards = mtls.Accept
+	if trust.HasTest() { // TEST cards, with their identifiers, are judged under TEST anchors alone
+		policy.TestCards, policy.UnknownIdentifiers = mtls.Accept, mtls.Accept
 	}
 	v, err = mtls.NewVerifier(trust, policy, mtls.NewCRLSet(lists...))
 	return v, broken, err

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cpsgate/identity"
+	"cpsgate/internal/testpki"
+)
+
+// certTime is the time of the stories, $AT in them.
+func certTime() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
+
+// TestCertScripts runs the stories of testdata/script/cert*.txtar. Besides
+// "exits CODE cpsgate ARGUMENTS…" they have the real TEST certificates in $IGC,
+// those of NIST PKITS in $PKITS, and a PKI of their own in their folder: see
+// makeCertFiles.
+func TestCertScripts(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "script", "cert*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	original := t.TempDir()
+	makeCertFiles(t, original)
+	testdata, err := filepath.Abs("../../mtls/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: files,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("IGC", filepath.Join(testdata, "igc-sante"))
+			env.Setenv("PKITS", filepath.Join(testdata, "pkits"))
+			env.Setenv("AT", certTime().Format(time.RFC3339))
+			return os.CopyFS(env.WorkDir, os.DirFS(original))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": scriptExits},
+	})
+}
+
+// makeCertFiles makes anchors (FORT and STANDARD PERSONNES), authorities (the
+// roots), crls (of all four) and cards: good, revoked, expired, service,
+// signature, test. Half of it is PEM, half DER.
+func makeCertFiles(t *testing.T, folder string) {
+	t.Helper()
+	pki, err := testpki.New(testpki.Options{Now: certTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(name, kind string, der []byte) {
+		t.Helper()
+		name = filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if kind != "" {
+			der = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+		}
+		if err := os.WriteFile(name, der, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	card := func(name string, spec testpki.CardSpec) *testpki.Card {
+		t.Helper()
+		c, err := pki.Card(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		save(name+".pem", "CERTIFICATE", c.Authentication.DER)
+		return c
+	}
+	good := card("good", testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "ANNE", Profession: 60, IdNat: "899900000042"})
+	save("good.der", "", good.Authentication.DER)
+	save("signature.pem", "CERTIFICATE", good.Signature.DER)
+	card("revoked", testpki.CardSpec{Type: identity.CardCPE}).Revoke(certTime().Add(-time.Hour), testpki.ReasonKeyCompromise)
+	card("expired", testpki.CardSpec{NotBefore: certTime().AddDate(-4, 0, 0)})
+	card("test", testpki.CardSpec{AlterAuth: func(c *testpki.Template) { c.Set(testpki.Category(0x80)) }})
+	for _, r := range []testpki.Range{testpki.Fort, testpki.Standard} {
+		root, issuer := pki.Root(r), pki.Issuer(r, testpki.Persons)
+		save("anchors/"+issuer.Short+".pem", "CERTIFICATE", issuer.Certificate.Raw)
+		save("authorities/"+root.Short+".cer", "", root.Certificate.Raw)
+		for kind, a := range map[string]*testpki.Authority{"": issuer, "X509 CRL": root} {
+			der, err := a.CRL(testpki.CRLSpec{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			save("crls/"+a.Short+".crl", kind, der)
+		}
+	}
+}
+
+// The suite of NIST through the command itself, with everything in its folders.
+func TestCertVerifyPKITS(t *testing.T) {
+	pkits := "../../mtls/testdata/pkits"
+	raw, err := os.ReadFile(filepath.Join(pkits, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Tests []struct {
+			ID, Expect, Target string
+			Policy             struct {
+				Initial        []string `json:"initial_policy_set"`
+				Explicit       bool     `json:"initial_explicit_policy"`
+				InhibitMapping bool     `json:"initial_policy_mapping_inhibit"`
+				InhibitAny     bool     `json:"initial_inhibit_any_policy"`
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	anchors := t.TempDir()
+	root, err := os.ReadFile(filepath.Join(pkits, "certs", "TrustAnchorRootCertificate.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(anchors, "root.crt"), root, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	accepted := 0
+	for i, c := range manifest.Tests {
+		if i%8 != 0 { // a sample: package mtls runs them all
+			continue
+		}
+		args := []string{"cert", "verify", "--profile", "any", "--at", "2026-01-01T00:00:00Z", "--anchors", anchors,
+			"--intermediates", pkits + "/certs", "--crls", pkits + "/crls", pkits + "/" + c.Target}
+		if c.Policy.Explicit || c.Policy.Initial[0] != "2.5.29.32.0" {
+			for _, oid := range c.Policy.Initial {
+				args = append(args, "--policy", oid)
+			}
+		}
+		if c.Policy.InhibitMapping {
+			args = append(args, "--inhibit-policy-mapping")
+		}
+		if c.Policy.InhibitAny {
+			args = append(args, "--inhibit-any-policy")
+		}
+		code, stdout, stderr := runCommand(t, args...)
+		if code == exitUnusable || c.Expect == "invalid" && code != exitRefused {
+			t.Errorf("%s, %s: exit %d\n%s%s", c.ID, c.Expect, code, stdout, stderr)
+		}
+		if code == exitOK {
+			accepted++
+		}
+	}
+	if accepted == 0 {
+		t.Error("nothing was accepted")
+	}
+}
