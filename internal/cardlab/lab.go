@@ -63,7 +63,7 @@ func Start(t testing.TB, readers int) *Lab {
 // clears it away.
 func Open(readers int) (*Lab, error) {
 	bench.Lock()
-	lab, err := open(readers)
+	lab, err := open(readers, freePorts)
 	if err != nil {
 		bench.Unlock()
 		return nil, fmt.Errorf("building a bench with %d readers: %w", readers, err)
@@ -71,7 +71,8 @@ func Open(readers int) (*Lab, error) {
 	return lab, nil
 }
 
-func open(readers int) (lab *Lab, err error) {
+// open builds a bench; choose finds a row of ports.
+func open(readers int, choose func(count int) (int, error)) (lab *Lab, err error) {
 	run, err := runDirectory()
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func open(readers int) (lab *Lab, err error) {
 		if lab.directory, err = os.MkdirTemp("", "cardlab"); err != nil {
 			return nil, err
 		}
-		if lab.Readers, err = configure(lab.directory, readers); err == nil {
+		if lab.Readers, err = configure(lab.directory, readers, choose); err == nil {
 			lab.service, err = startService(run, filepath.Join(lab.directory, "reader.conf.d"))
 		}
 		if err == nil {
@@ -121,7 +122,7 @@ func (l *Lab) Env() []string { return []string{socketVariable + "=" + l.socket} 
 
 // configure writes pcscd's configuration. vpcd's driver keeps its readers in
 // static variables, so each pair of readers gets a copy of it.
-func configure(directory string, readers int) ([]*Reader, error) {
+func configure(directory string, readers int, choose func(count int) (int, error)) ([]*Reader, error) {
 	driver, err := os.ReadFile(driverPath)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func configure(directory string, readers int) ([]*Reader, error) {
 	var conf strings.Builder
 	var all []*Reader
 	for pair := 0; len(all) < readers; pair++ {
-		port, err := freePorts(slots)
+		port, err := choose(slots)
 		if err != nil {
 			return nil, err
 		}

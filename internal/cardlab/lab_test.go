@@ -2,6 +2,7 @@ package cardlab_test
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -108,6 +109,39 @@ func TestBenchAfterBench(t *testing.T) {
 			lab.Readers[0].Put(t, newCard(t, virtualcard.Options{}))
 		})
 	}
+}
+
+// A port that another program took between choosing and using is no failure.
+func TestPortsTakenMeanwhile(t *testing.T) {
+	cardlab.Need(t)
+	listener, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	tries := 0
+	lab, err := cardlab.OpenWith(1, func(count int) (int, error) {
+		if tries++; tries == 1 {
+			return listener.Addr().(*net.TCPAddr).Port, nil
+		}
+		return cardlab.FreePorts(count)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	lab.Readers[0].Put(t, newCard(t, virtualcard.Options{}))
+	if tries != 2 {
+		t.Errorf("%d tries", tries)
+	}
+}
+
+func TestBenchThatCannotBe(t *testing.T) {
+	cardlab.Need(t)
+	if _, err := cardlab.OpenWith(1, func(int) (int, error) { return 0, errors.New("no ports") }); err == nil {
+		t.Error("a bench without ports")
+	}
+	cardlab.Start(t, 1) // the next one can be
 }
 
 func TestTokenLooksLikeACard(t *testing.T) {

@@ -2,6 +2,7 @@ package cardlab
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,8 +65,9 @@ func startService(run, configuration string) (*service, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("starting pcscd: %w", err)
 	}
-	err = s.await(func() bool { return s.ready || s.noPort })
-	if err == nil && s.noPort {
+	taken := false
+	err = s.await(func() bool { taken = s.noPort; return s.ready })
+	if err == nil && taken {
 		err = errPort
 	}
 	if err != nil {
@@ -92,10 +94,10 @@ func (s *service) keep(command *exec.Cmd, output io.Reader, started chan<- error
 	for lines.Scan() {
 		s.note(lines.Text())
 	}
-	err := command.Wait()
+	err := cmp.Or(command.Wait(), errors.New("of itself"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = fmt.Errorf("pcscd ended: %v", err)
+	s.err = fmt.Errorf("pcscd ended: %w", err)
 	close(s.ended)
 	s.tell()
 }

@@ -72,11 +72,12 @@ func newEngine(o Options) (*authenticator.Engine, error) {
 	}
 	if o.StateFile != "" && o.FIDO.Persist == nil {
 		o.FIDO.Persist = func(s authenticator.State) error { return saveState(o.StateFile, s) }
-		if err := o.FIDO.Persist(state); err != nil {
-			return nil, err
-		}
 	}
-	return authenticator.Restore(o.FIDO, state)
+	engine, err := authenticator.Restore(o.FIDO, state)
+	if err == nil && !found && o.FIDO.Persist != nil {
+		err = o.FIDO.Persist(state)
+	}
+	return engine, err
 }
 
 // ATR is the card's answer to reset.

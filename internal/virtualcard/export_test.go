@@ -1,0 +1,7 @@
+package virtualcard
+
+// Parsers that are fuzzed.
+var (
+	ParseState = parseState
+	OfferT1    = offerT1
+)
