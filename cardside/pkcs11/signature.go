@@ -1,0 +1,41 @@
+package pkcs11
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+)
+
+// hashes are those that TLS asks RSA keys to sign, with their DigestInfo OIDs
+// (RFC 8017 appendix B.1).
+var hashes = map[crypto.Hash]asn1.ObjectIdentifier{
+	crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1},
+	crypto.SHA384: {2, 16, 840, 1, 101, 3, 4, 2, 2},
+	crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
+}
+
+// digestInfo wraps a digest for PKCS#1 v1.5 (RFC 8017 §9.2): CKM_RSA_PKCS signs
+// what it is given.
+func digestInfo(hash crypto.Hash, digest []byte) ([]byte, error) {
+	oid, known := hashes[hash]
+	if !known || len(digest) != hash.Size() {
+		return nil, fmt.Errorf("%w: %d bytes of %v", ErrUnsupported, len(digest), hash)
+	}
+	return asn1.Marshal(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Digest    []byte
+	}{pkix.AlgorithmIdentifier{Algorithm: oid, Parameters: asn1.NullRawValue}, digest})
+}
+
+// saltLength is the PSS salt length that options ask for.
+func saltLength(opts *rsa.PSSOptions, hash crypto.Hash) (int, error) {
+	switch {
+	case opts.SaltLength == rsa.PSSSaltLengthEqualsHash, opts.SaltLength == rsa.PSSSaltLengthAuto:
+		return hash.Size(), nil // Auto would be larger; TLS asks for the hash's size
+	case opts.SaltLength > 0:
+		return opts.SaltLength, nil
+	}
+	return 0, fmt.Errorf("%w: salt length %d", ErrUnsupported, opts.SaltLength)
+}
