@@ -8,9 +8,6 @@ import (
 	"cpsgate/cardside/apdu"
 )
 
-// AID is the application identifier of FIDO (CTAP 2.1 §11.3.3).
-var AID = [8]byte{0xA0, 0x00, 0x00, 0x06, 0x47, 0x2F, 0x00, 0x01}
-
 // Command bytes (CTAP 2.1 §6).
 const (
 	cmdMakeCredential       = 0x01
@@ -54,12 +51,11 @@ type Client struct {
 	opts     Options
 
 	// Of the exchange under way; nil outside one.
-	channel *apdu.Channel
-	shared  *sharedSecret // agreed in this exchange, dropped with it
+	link   *Link
+	shared *sharedSecret // agreed in this exchange, dropped with it
 
-	version string // what SELECT announced
-	info    *Info  // as read last; nil when it may have changed
-	quirks  []Quirk
+	info   *Info // as read last; nil when it may have changed
+	quirks []Quirk
 }
 
 // New makes a client of the card that exchange reaches.
@@ -73,13 +69,13 @@ func (c *Client) Quirks() []Quirk { return append([]Quirk(nil), c.quirks...) }
 // Together runs f in one exchange, which the operations that f calls on this
 // client share: one SELECT, and one key agreement.
 func (c *Client) Together(ctx context.Context, f func() error) error {
-	if c.channel != nil {
+	if c.link != nil {
 		return f()
 	}
 	return c.exchange(ctx, func(channel *apdu.Channel) error {
-		c.channel = channel
+		c.link = &Link{Channel: channel}
 		defer func() {
-			c.channel = nil
+			c.link = nil
 			c.dropShared()
 		}()
 		if err := c.selectApplication(); err != nil {
@@ -101,34 +97,18 @@ func (c *Client) write(ctx context.Context, f func() error) error {
 	})
 }
 
-// selectApplication selects FIDO by its AID (CTAP 2.1 §11.3.3).
+// selectApplication begins the exchange, and notes what is odd about it.
 func (c *Client) selectApplication() error {
-	c.channel.SawMore = false
-	answer, err := c.channel.Send(apdu.Select(AID[:]))
-	switch {
-	case errors.Is(err, apdu.FileNotFound):
-		return fmt.Errorf("%w: %w", ErrNoApplet, err)
-	case errors.Is(err, apdu.ConditionsNotSatisfied):
-		return fmt.Errorf("%w: %w", ErrNotOverContact, err)
-	case err != nil && c.channel.SawMore && isCardsWord(err):
-		return fmt.Errorf("%w: %w", ErrSelectCutShort, err)
-	case err != nil:
-		return fmt.Errorf("selecting the FIDO application: %w", err)
+	if err := c.link.Select(); err != nil {
+		return err
 	}
-	if c.channel.SawMore && c.channel.Protocol == apdu.T1 {
-		c.note(QuirkSelectChained) // on T=0 it is how case 4 works
+	if c.link.Chained {
+		c.note(QuirkSelectChained)
 	}
-	c.version = string(answer)
-	if c.version != "FIDO_2_0" && c.version != "U2F_V2" {
+	if c.link.Version != versionFIDO2 && c.link.Version != versionU2F {
 		c.note(QuirkUnknownVersion)
 	}
 	return nil
-}
-
-// isCardsWord tells an answer of the card, good or bad, from a failure to reach it.
-func isCardsWord(err error) bool {
-	var refused *apdu.StatusError
-	return errors.As(err, &refused) || errors.Is(err, apdu.ErrEndless) || errors.Is(err, apdu.ErrTooLarge)
 }
 
 func (c *Client) note(q Quirk) {
@@ -184,29 +164,17 @@ func (c *Client) maxMessage() int {
 	return 1024
 }
 
-// message carries one CTAP message by NFCCTAP_MSG (CTAP 2.1 §11.3.5.1). P1 is
-// 00: this client knows no NFCCTAP_GETRESPONSE, so a card answers when it is
-// done. NFCCTAP_CONTROL (80 12 01 00) is never sent: it ends the session.
+// message carries one CTAP message and judges the answer's status.
 func (c *Client) message(message []byte) ([]byte, error) {
-	cmd := apdu.Command{CLA: 0x80, INS: 0x10, Data: message, Le: apdu.MaxShortLe}
-	if c.channel.Extended {
-		cmd.Le = apdu.MaxExtendedLe
-	}
-	answer, err := c.channel.Send(cmd)
-	clear(message)
-	switch {
-	case errors.Is(err, apdu.ConditionsNotSatisfied):
-		return nil, fmt.Errorf("%w: %w", ErrNotOverContact, err)
-	case c.version == "U2F_V2" && (errors.Is(err, apdu.InstructionNotSupported) || errors.Is(err, apdu.ClassNotSupported)):
-		return nil, fmt.Errorf("%w: %w", ErrU2FOnly, err)
-	case err != nil:
+	defer clear(message)
+	answer, err := c.link.Message(message)
+	if err != nil {
 		return nil, err
-	case len(answer) == 0:
-		return nil, fmt.Errorf("%w: empty", ErrMalformed)
-	case Status(answer[0]) != StatusOK:
-		return nil, Status(answer[0])
 	}
-	if c.version == "U2F_V2" {
+	if status := Status(answer[0]); status != StatusOK {
+		return nil, status
+	}
+	if c.link.Version == versionU2F {
 		c.note(QuirkAnnouncesU2F)
 	}
 	return answer[1:], nil
