@@ -129,7 +129,7 @@ func (b *tableBuilder) nextChunk(p *partition) {
 
 func (b *tableBuilder) build(repeats bool) (*serialTable, error) {
 	bucketBits, strip := bucketBitsFor(b.n, len(b.partitions))
-	t := &serialTable{bucketBits: bucketBits, strip: strip, upper: uint8(b.upper), shared: b.shared, chunkBits: chunkBits}
+	t := &serialTable{bucketBits: bucketBits, strip: strip, upper: uint8(b.upper), shared: b.shared, total: uint32(b.n), chunkBits: chunkBits}
 	t.stride = uint8(b.stride) - strip
 	if b.shared {
 		t.common = serialKey{mid: b.first.mid, hi: b.first.hi}

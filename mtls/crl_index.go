@@ -42,19 +42,19 @@ func (x *serialIndex) all() iter.Seq2[serialKey, entryMeta] {
 type serialTable struct {
 	starts     bucketStarts
 	bucketBits uint8
-	strip      uint8 // octets of the mixed word left out: 0 or 2
-	stride     uint8 // octets of a record
-	upper      uint8 // octets of the upper words: 0, 8 or 12
-	shared     bool  // all serials have the upper words of common
-	chunkBits  uint8 // a chunk holds 1<<chunkBits records
+	strip      uint8  // octets of the mixed word left out: 0 or 2
+	stride     uint8  // octets of a record
+	upper      uint8  // octets of the upper words: 0, 8 or 12
+	shared     bool   // all serials have the upper words of common
+	chunkBits  uint8  // a chunk holds 1<<chunkBits records
+	total      uint32 // records
 	common     serialKey
 	chunks     [][]byte
 }
 
 const (
 	metaOctets = 2
-	// scanWindow is how many records find looks at without asking how many the
-	// bucket has: few buckets have more.
+	// scanWindow is how many records guess looks at.
 	scanWindow = 8
 )
 
@@ -64,57 +64,80 @@ func (t *serialTable) records(i uint32) []byte {
 	return t.chunks[i>>t.chunkBits][int(within)*int(t.stride):]
 }
 
-// find costs two misses of the cache in an index that is not in it: the bucket
-// and the records. So that the processor can have several look-ups under way,
-// no branch is taken on what those hold, but for the answer.
 func (t *serialTable) find(k serialKey) (entryMeta, bool) {
 	if t.shared && (k.mid != t.common.mid || k.hi != t.common.hi) {
 		return 0, false
 	}
 	mixed := k.mixed()
 	from, to := t.starts.bucket(mixed >> (64 - t.bucketBits&63))
-	if t.strip == 2 && to-from <= scanWindow {
-		r := t.records(from)
-		at := -1
-		switch {
-		case t.stride == 16 && len(r) >= 16*scanWindow:
-			at = scan16((*[16 * scanWindow]byte)(r), mixed<<16)
-		case t.stride == 8 && len(r) >= 8*scanWindow:
-			at = scan8((*[8 * scanWindow]byte)(r), mixed<<16)
-		default:
-			return t.search(k, mixed, from, to)
-		}
-		if at < 0 {
-			return 0, false
-		}
-		// Two records that agree in these octets give an offset of neither.
-		r = r[at:]
-		if binary.BigEndian.Uint64(r)>>16 == mixed<<16>>16 && t.sameUpper(r, k) && at < int(to-from)*int(t.stride) {
-			return entryMeta(binary.BigEndian.Uint16(r[6:])), true
+	if from == to {
+		return 0, false
+	}
+	if t.strip == 2 {
+		if meta, found, sure := t.guess(k, mixed, from, to); sure {
+			return meta, found
 		}
 	}
 	return t.search(k, mixed, from, to)
 }
 
-// scan16 finds which of the records of 16 octets begins with the six octets
-// that word begins with: its offset, or -1.
-func scan16(r *[16 * scanWindow]byte, word uint64) int {
-	hit := 0
-	for at := 0; at < len(r); at += 16 {
-		_, same := bits.Sub64(binary.BigEndian.Uint64(r[at:])^word, 1<<16, 0)
-		hit |= (at + 1) & -int(same)
+// guess looks at a few records around where the mixed word, which is uniform,
+// must lie in its bucket. In an index that is not in the processor's cache this
+// is the one miss, and the processor can have several look-ups under way: no
+// branch is taken on what the records hold but for the answer. It is not sure
+// when the record may lie outside of what it looked at.
+func (t *serialTable) guess(k serialKey, mixed uint64, from, to uint32) (meta entryMeta, found, sure bool) {
+	middle := from + uint32(mixed<<(t.bucketBits&63)>>32*uint64(to-from)>>32)
+	low := middle >> t.chunkBits << t.chunkBits
+	high := min(low+1<<t.chunkBits, t.total)
+	if high-low < scanWindow {
+		return 0, false, false
 	}
-	return hit - 1
+	first := min(max(middle, low+scanWindow/2)-scanWindow/2, high-scanWindow)
+	r := t.chunks[low>>t.chunkBits][(first-low)*uint32(t.stride):]
+	word := mixed << 16
+	var hits uint64
+	var last int
+	switch t.stride {
+	case 16:
+		last = 16 * (scanWindow - 1)
+		hits = scan16((*[16 * scanWindow]byte)(r), word)
+	case 8:
+		last = 8 * (scanWindow - 1)
+		hits = scan8((*[8 * scanWindow]byte)(r), word)
+	default:
+		return 0, false, false
+	}
+	if hits == 0 {
+		before := first <= from || binary.BigEndian.Uint64(r)>>16 < word>>16
+		after := first+scanWindow >= to || binary.BigEndian.Uint64(r[last:])>>16 > word>>16
+		return 0, false, before && after
+	}
+	i := uint32(scanWindow - bits.Len64(hits))
+	r = r[i*uint32(t.stride):]
+	found = first+i >= from && first+i < to && t.sameUpper(r, k)
+	return entryMeta(binary.BigEndian.Uint16(r[6:])), found, found
+}
+
+// scan16 finds the records of 16 octets that begin with the six octets word
+// begins with.
+func scan16(r *[16 * scanWindow]byte, word uint64) uint64 {
+	hits := uint64(0) // a bit for each record, the first the highest
+	for i := range scanWindow {
+		_, same := bits.Sub64(binary.BigEndian.Uint64(r[16*i:])^word, 1<<16, 0)
+		hits = hits<<1 | same
+	}
+	return hits
 }
 
 // scan8 is scan16 for records of 8 octets.
-func scan8(r *[8 * scanWindow]byte, word uint64) int {
-	hit := 0
-	for at := 0; at < len(r); at += 8 {
-		_, same := bits.Sub64(binary.BigEndian.Uint64(r[at:])^word, 1<<16, 0)
-		hit |= (at + 1) & -int(same)
+func scan8(r *[8 * scanWindow]byte, word uint64) uint64 {
+	hits := uint64(0) // a bit for each record, the first the highest
+	for i := range scanWindow {
+		_, same := bits.Sub64(binary.BigEndian.Uint64(r[8*i:])^word, 1<<16, 0)
+		hits = hits<<1 | same
 	}
-	return hit - 1
+	return hits
 }
 
 // search halves a bucket until the record is found, or not.
@@ -226,10 +249,10 @@ func compactStarts(far []uint32) bucketStarts {
 	return s
 }
 
-// bucketBitsFor aims at three to six records a bucket; a large table has
+// bucketBitsFor aims at twelve to twenty-four records a bucket; a large table has
 // sixteen bits at least, to leave two octets out.
 func bucketBitsFor(records, partitions int) (bucketBits, strip uint8) {
-	bucketBits = uint8(max(bits.Len(uint(records/3))-1, bits.Len(uint(partitions-1)), 1))
+	bucketBits = uint8(max(bits.Len(uint(records/12))-1, bits.Len(uint(partitions-1)), 1))
 	if records >= largeTable {
 		return max(bucketBits, 16), 2
 	}

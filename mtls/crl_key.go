@@ -44,17 +44,25 @@ func keyOfSerial(serial *big.Int) (serialKey, bool) {
 		return serialKey{}, false
 	}
 	k := serialKey{negative: serial.Sign() < 0}
-	for i, word := range serial.Bits() {
-		switch at := i * bits.UintSize; at / 64 {
-		case 0:
-			k.lo |= uint64(word) << (at % 64)
+	words := serial.Bits()
+	if bits.UintSize == 64 {
+		switch len(words) {
+		case 3:
+			k.hi = uint32(words[2])
+			fallthrough
+		case 2:
+			k.mid = uint64(words[1])
+			fallthrough
 		case 1:
-			k.mid |= uint64(word) << (at % 64)
-		default:
-			k.hi = uint32(word)
+			k.lo = uint64(words[0])
 		}
+		return k, true
 	}
-	return k, true
+	var full [maxSerial]byte
+	serial.FillBytes(full[:])
+	wide := keyOfOctets(&full)
+	wide.negative = k.negative
+	return wide, true
 }
 
 func (k serialKey) serial() *big.Int {
