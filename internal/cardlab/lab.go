@@ -210,6 +210,7 @@ func (r *Reader) Insert(card *virtualcard.Card) error {
 	if err := r.service.await(empty); err != nil { // a card pulled just now
 		return fmt.Errorf("inserting a card: %w", err)
 	}
+	before := r.service.count(card)
 	connection, err := net.Dial("tcp", r.Address)
 	if err != nil {
 		return fmt.Errorf("inserting a card: %w", err)
@@ -218,7 +219,7 @@ func (r *Reader) Insert(card *virtualcard.Card) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	r.served = make(chan error, 1)
 	go func(served chan<- error) { served <- card.Serve(ctx, connection) }(r.served)
-	if err := r.service.await(func() bool { return r.service.present[r.Name] }); err != nil {
+	if err := r.service.announced(r.Name, card, before); err != nil {
 		return fmt.Errorf("inserting a card: %w", err)
 	}
 	return nil

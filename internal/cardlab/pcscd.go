@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"cpsgate/internal/virtualcard"
 )
 
 // patience is how long the service may take for anything.
@@ -43,6 +45,7 @@ type service struct {
 	log     []string
 	ready   bool
 	present map[string]bool // by reader name
+	atrs    int             // how many were read
 	noPort  bool
 	err     error // why it ended
 }
@@ -115,6 +118,9 @@ func (s *service) note(line string) {
 	if _, reader, ok := strings.Cut(line, "Card Removed From "); ok {
 		s.present[reader] = false
 	}
+	if strings.Contains(line, "Card ATR: ") {
+		s.atrs++
+	}
 	s.ready = s.ready || strings.Contains(line, "daemon ready")
 	s.noPort = s.noPort || strings.Contains(line, "Could not initialize connection to virtual ICC")
 	s.tell()
@@ -147,6 +153,36 @@ func (s *service) await(condition func() bool) error {
 			return fmt.Errorf("pcscd took more than %s; its log:\n%s", patience, log)
 		}
 	}
+}
+
+// announced waits until PC/SC has seen a card that was put into a reader when
+// the counts were so.
+//
+// A card found by a reader's very first look is not announced as inserted: its
+// ATR is logged, then its state is set. That moment is waited for by the clock.
+func (s *service) announced(reader string, card *virtualcard.Card, before counts) error {
+	early := false
+	err := s.await(func() bool {
+		early = !s.present[reader] && card.PowerUps() > before.powerUps && s.atrs > before.atrs
+		return s.present[reader] || early
+	})
+	if err != nil || !early {
+		return err
+	}
+	time.Sleep(20 * time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.present[reader] = true
+	return nil
+}
+
+// counts are what grows when a card is powered up.
+type counts struct{ powerUps, atrs int }
+
+func (s *service) count(card *virtualcard.Card) counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return counts{powerUps: card.PowerUps(), atrs: s.atrs}
 }
 
 // stop ends the process by its id, kindly first.

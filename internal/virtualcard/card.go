@@ -27,6 +27,7 @@ type Card struct {
 	shell   shell
 	powered bool
 	apdus   int
+	ups     int // times it was given power
 	eject   int // APDUs until the card leaves; 0: it stays
 }
 
@@ -93,6 +94,13 @@ func (c *Card) APDUs() int {
 	return c.apdus
 }
 
+// PowerUps counts how often the card was given power since it was made.
+func (c *Card) PowerUps() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ups
+}
+
 // EjectAfter makes the card leave instead of answering its n-th APDU from now;
 // with 0 it stays.
 func (c *Card) EjectAfter(n int) {
@@ -106,6 +114,7 @@ func (c *Card) PowerOn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.powered = true
+	c.ups++
 	c.shell.reset()
 	c.engine.PowerUp()
 }

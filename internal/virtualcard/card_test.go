@@ -74,8 +74,8 @@ func TestEjection(t *testing.T) {
 	card.PowerOff()
 	card.PowerOn() // back in the reader it stays
 	send(t, card, selectAID(aidFIDO))
-	if card.APDUs() != 3 {
-		t.Errorf("%d APDUs", card.APDUs())
+	if card.APDUs() != 3 || card.PowerUps() != 2 {
+		t.Errorf("%d APDUs, %d power-ups", card.APDUs(), card.PowerUps())
 	}
 	card.EjectAfter(1)
 	if _, err := card.Transmit([]byte{0, 0xA4, 4, 0}); !errors.Is(err, virtualcard.ErrEjected) {
