@@ -139,8 +139,8 @@ func (k *Key) mechanism(digest []byte, opts crypto.SignerOpts) (*pkcs11.Mechanis
 // can: a CPS3 signs PKCS#1 v1.5 alone. The module's lock is held.
 func (k *Key) hasPSS(object pkcs11.ObjectHandle) bool {
 	lib := k.module.lib
-	pss := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_PSS, nil)}
-	if _, err := lib.GetMechanismInfo(k.Token.Slot, pss); err != nil {
+	listed, err := lib.GetMechanismList(k.Token.Slot)
+	if err != nil || !slices.ContainsFunc(listed, func(m *pkcs11.Mechanism) bool { return m.Mechanism == pkcs11.CKM_RSA_PKCS_PSS }) {
 		return false
 	}
 	read, err := lib.GetAttributeValue(k.session, object, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ALLOWED_MECHANISMS, nil)})
