@@ -74,17 +74,13 @@ func (p *RelyingParty) creationOptions(who identity.Professional, exclude []iden
 }
 
 func (p *RelyingParty) requestOptions(pending PendingLogin) protocol.PublicKeyCredentialRequestOptions {
-	o := protocol.PublicKeyCredentialRequestOptions{
+	return protocol.PublicKeyCredentialRequestOptions{
 		Challenge:        pending.Challenge,
 		Timeout:          int(p.o.Timeout.Milliseconds()),
 		RelyingPartyID:   p.o.ID,
 		UserVerification: protocol.UserVerificationRequirement(pending.UserVerification),
 		Hints:            []protocol.PublicKeyCredentialHints{protocol.PublicKeyCredentialHintSecurityKey},
 	}
-	for _, id := range pending.Allowed {
-		o.AllowedCredentials = append(o.AllowedCredentials, descriptor(id, nil))
-	}
-	return o
 }
 
 func descriptor(id []byte, transports []string) protocol.CredentialDescriptor {
