@@ -184,14 +184,13 @@ func checkIdentifier(c Claims, p Policy) *Refusal {
 // card. Authorities outside the IGC-Santé are the configuration's business.
 func checkIssuer(issuer *x509.Certificate, p Policy) *Refusal {
 	class := classify(issuer.Subject)
-	name := FormatName(issuer.RawSubject)
 	switch {
 	case class.Test && p.TestCards != Accept:
-		return refuse(TestCardInProduction, profileClause+"TEST branch", "issued by "+name)
+		return refuse(TestCardInProduction, profileClause+"TEST branch", "issued by "+nameOf(issuer))
 	case !class.IGC || class.issuesCards():
 		return nil
 	case class.Organisations:
-		return refuse(OrganisationCertificate, profileClause+"authorities", "issued by "+name)
+		return refuse(OrganisationCertificate, profileClause+"authorities", "issued by "+nameOf(issuer))
 	}
-	return refuse(UntrustedIssuer, profileClause+"authorities", name+" issues no cards of persons")
+	return refuse(UntrustedIssuer, profileClause+"authorities", nameOf(issuer)+" issues no cards of persons")
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+const ruleRevocation = "not revoked"
+
 // The clauses of revocation checking.
 const (
 	clauseRevocation = "RFC 5280 §6.3"
@@ -21,24 +23,25 @@ const (
 // question asks whether one certificate is revoked. It is asked of a serial
 // under an issuer, so that a remembered certificate can be asked about too.
 type question struct {
-	what   string // for people: "the certificate", "authority CN=…"
-	serial *big.Int
-	ca     bool
-	points []distributionPoint
-	issuer *x509.Certificate
-	path   path // from the issuer to the anchor
+	authority *x509.Certificate // whom it is about; nil: the leaf
+	serial    *big.Int
+	ca        bool
+	points    []distributionPoint
+	issuer    *x509.Certificate
+	path      path // from the issuer to the anchor
 }
 
-func asked(what string, c *x509.Certificate, above path) (question, error) {
-	points, err := readPoints(c)
-	return question{
-		what: what, serial: c.SerialNumber, ca: c.IsCA, points: points, issuer: above[0], path: above,
-	}, err
+// String names who is asked about.
+func (q question) String() string {
+	if q.authority == nil {
+		return "the certificate"
+	}
+	return "authority " + nameOf(q.authority)
 }
 
 // revocation asks about the leaf and about every authority of its path.
 func (j *judgement) revocation(p path) *Refusal {
-	if r := j.ask("the certificate", p[0], p[1:]); r != nil {
+	if r := j.ask(p[0], nil, p[1:]); r != nil {
 		return r
 	}
 	return j.authorities(p[1:])
@@ -50,7 +53,7 @@ func (j *judgement) revocation(p path) *Refusal {
 // tell (RFC 5280 §6.1: an anchor is trusted as such).
 func (j *judgement) authorities(p path) *Refusal {
 	for i := range len(p) - 1 {
-		if r := j.ask("authority "+nameOf(p[i]), p[i], p[i+1:]); r != nil {
+		if r := j.ask(p[i], p[i], p[i+1:]); r != nil {
 			return r
 		}
 	}
@@ -62,53 +65,55 @@ func (j *judgement) authorities(p path) *Refusal {
 			last = untrusted(err)
 			continue
 		}
-		if last = j.ask("authority "+nameOf(anchor), anchor, path{issuer}); last == nil {
+		if last = j.ask(anchor, anchor, path{issuer}); last == nil {
 			return nil
 		}
 	}
 	if len(issuers) == 0 {
-		j.holds("revocation of the anchor", "RFC 5280 §6.1", "%s is trusted as it is: what issued it is not held", nameOf(anchor))
+		j.holds("revocation of the anchor", "RFC 5280 §6.1", "%s is trusted as it is: what issued it is not held", named{anchor})
 	}
 	return last
 }
 
-func (j *judgement) ask(what string, c *x509.Certificate, above path) *Refusal {
-	q, err := asked(what, c, above)
+// ask asks about c, issued by the first of above; authority is c unless c is
+// the leaf.
+func (j *judgement) ask(c, authority *x509.Certificate, above path) *Refusal {
+	points, err := readPoints(c)
+	q := question{authority: authority, serial: c.SerialNumber, ca: c.IsCA, points: points, issuer: above[0], path: above}
 	if err != nil {
-		r := refuse(Malformed, "RFC 5280 §4.2.1.13", what+": "+err.Error())
+		r := refuse(Malformed, "RFC 5280 §4.2.1.13", q.String()+": "+err.Error())
 		r.Err = err
-		return j.refused("revocation of "+what, r)
+		return j.refused(ruleRevocation, r)
 	}
 	return j.status(q)
 }
 
 // status answers a question by the policy of the issuer it is about.
 func (j *judgement) status(q question) *Refusal {
-	name := "revocation of " + q.what
 	rule := j.policy.revocationFor(q.issuer.RawSubject)
 	if rule.Mode == RevocationOff {
-		j.holds(name, clauseRevocation, "not looked at: revocation is off for %s", nameOf(q.issuer))
+		j.holds(ruleRevocation, clauseRevocation, "%s: not looked at, revocation is off for %s", q, named{q.issuer})
 		return nil
 	}
 	lists, faults := j.lists(q)
 	usable := false
 	for _, list := range lists {
 		if entry, found := list.find(q.serial); found {
-			return j.refused(name, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
-				q.what, entry.Reason, entry.Date.Format(time.DateOnly), list)))
+			return j.refused(ruleRevocation, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
+				q, entry.Reason, entry.Date.Format(time.DateOnly), list)))
 		}
 		until, bounded := rule.usableUntil(list.nextUpdate())
 		if bounded && j.now.After(until) {
 			faults = append(faults, fault{list.complete, clauseFresh, "its nextUpdate was " + list.nextUpdate().Format(time.RFC3339)})
 			continue
 		}
-		j.holds(name, clauseEntry, "not in %s%s", list, j.lenience(list))
+		j.holds(ruleRevocation, clauseEntry, "%s is not in %s%s", q, list, j.lenience(list))
 		usable = true
 	}
 	if usable {
 		return nil
 	}
-	return j.unknown(name, q, rule, faults)
+	return j.unknown(q, rule, faults)
 }
 
 // lenience says in the reasoning that a stale list was let pass.
@@ -120,17 +125,17 @@ func (j *judgement) lenience(list evidenceList) string {
 }
 
 // unknown is what becomes of a certificate whose status nothing held can tell.
-func (j *judgement) unknown(name string, q question, rule RevocationPolicy, faults []fault) *Refusal {
+func (j *judgement) unknown(q question, rule RevocationPolicy, faults []fault) *Refusal {
 	held := false
 	for _, f := range faults {
 		held = held || f.clause != clauseScope
 	}
 	switch {
 	case rule.Mode == RevocationIfPresent && !held:
-		j.holds(name, clauseRevocation, "no CRL of %s is held and none is required", nameOf(q.issuer))
+		j.holds(ruleRevocation, clauseRevocation, "%s: no CRL of %s is held and none is required", q, named{q.issuer})
 		return nil
 	case j.now.Before(rule.BypassUntil):
-		j.holds(name, clauseRevocation, "not known; bypassed until %s", rule.BypassUntil.UTC().Format(time.RFC3339))
+		j.holds(ruleRevocation, clauseRevocation, "%s: not known, bypassed until %s", q, rule.BypassUntil.UTC().Format(time.RFC3339))
 		return nil
 	}
 	clause, detail := clauseRevocation, "no CRL of "+nameOf(q.issuer)+" is held"
@@ -142,7 +147,7 @@ func (j *judgement) unknown(name string, q question, rule RevocationPolicy, faul
 		}
 		detail = strings.Join(words, "; ")
 	}
-	return j.refused(name, refuse(RevocationUnavailable, clause, q.what+": "+detail))
+	return j.refused(ruleRevocation, refuse(RevocationUnavailable, clause, q.String()+": "+detail))
 }
 
 // fault is why a CRL that is held is no evidence.

@@ -105,11 +105,23 @@ func (v *Verifier) begin(now time.Time, steps *[]Step) *judgement {
 	return &judgement{Verifier: v, trust: v.trust.Load(), now: now, steps: steps}
 }
 
+// holds notes a step that holds. What is costly to say comes as an argument
+// that says it when asked (named, saying): mostly nobody asks.
 func (j *judgement) holds(rule, clause, format string, args ...any) {
 	if j.steps != nil {
 		*j.steps = append(*j.steps, Step{Rule: rule, Clause: clause, Detail: fmt.Sprintf(format, args...), Holds: true})
 	}
 }
+
+// named is a certificate's subject, written when printed.
+type named struct{ certificate *x509.Certificate }
+
+func (n named) String() string { return nameOf(n.certificate) }
+
+// saying is text that is made when printed.
+type saying func() string
+
+func (s saying) String() string { return s() }
 
 // refused notes the refusal as a step; with nil it does nothing.
 func (j *judgement) refused(rule string, r *Refusal) *Refusal {
@@ -131,7 +143,8 @@ func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
 		return Verdict{Refusal: j.refused("it can be read", r)}
 	}
 	claims := ReadClaims(unverified)
-	j.holds("it can be read", "RFC 5280 §4.1", "serial %s, issued by %s", FormatSerial(unverified.SerialNumber), FormatName(unverified.RawIssuer))
+	j.holds("it can be read", "RFC 5280 §4.1", "serial %X, issued by %s", unverified.SerialNumber,
+		saying(func() string { return FormatName(unverified.RawIssuer) }))
 	found, refusal := j.certificate(claims)
 	if refusal != nil {
 		claimed := claims.cardholder(now)
@@ -211,7 +224,7 @@ func (j *judgement) path(p path) *Refusal {
 		if r := j.refused("issued by an authority for persons' cards", checkIssuer(p[1], j.policy)); r != nil {
 			return r
 		}
-		j.holds("issued by an authority for persons' cards", profileClause+"authorities", "%s", nameOf(p[1]))
+		j.holds("issued by an authority for persons' cards", profileClause+"authorities", "%s", named{p[1]})
 	}
 	return j.revocation(p)
 }
@@ -272,7 +285,7 @@ func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refu
 	}
 	var worst *Refusal
 	for _, p := range above {
-		r := j.status(question{what: "the certificate", serial: serial, issuer: issuer, path: p})
+		r := j.status(question{serial: serial, issuer: issuer, path: p})
 		if r == nil {
 			r = j.authorities(p)
 		}
