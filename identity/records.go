@@ -155,9 +155,9 @@ type Passkey struct {
 	Name       string // chosen by the holder
 	PublicKey  []byte // COSE_Key
 	AAGUID     [16]byte
-	// AttestationFormat is the statement's fmt; AttestationType the library's
-	// classification (basic_full, self, none …); AttestationVerdict ours:
-	// "trusted", "known", "recorded".
+	// AttestationFormat is the statement's fmt; AttestationType its type by
+	// WebAuthn L3 §6.5.4: "none", "self", "basic", "attca", "anonca";
+	// AttestationVerdict ours: "trusted", "known", "recorded".
 	AttestationFormat  string
 	AttestationType    string
 	AttestationVerdict string
