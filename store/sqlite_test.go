@@ -441,3 +441,26 @@ func killedWriter(t *testing.T, path string, n int) (told []string) {
 	}
 	return told
 }
+
+// modernc.org/sqlite is C made Go for one version of modernc.org/libc, that of
+// its own go.mod; with another, pages may be written wrongly. The go command
+// alone would take the latest that anybody asks for.
+func TestTheDriverHasTheLibcItWasMadeFor(t *testing.T) {
+	driver := goList(t, "{{.GoMod}}", "modernc.org/sqlite")
+	file, err := os.ReadFile(driver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := goList(t, "{{.Version}}", "modernc.org/libc"); !strings.Contains(string(file), "modernc.org/libc "+used+"\n") {
+		t.Errorf("built with libc %s; %s asks for another", used, driver)
+	}
+}
+
+func goList(t *testing.T, format, module string) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", format, module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
