@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"text/tabwriter"
 
 	"github.com/goccy/go-yaml"
@@ -24,7 +23,7 @@ type configCheckCommand struct {
 
 // Run loads the configuration and what can be loaded without changing anything.
 func (cmd configCheckCommand) Run(env *environment) error {
-	c, err := cmd.load()
+	c, err := cmd.load(env)
 	if err != nil {
 		return err
 	}
@@ -59,7 +58,7 @@ type configShowCommand struct {
 func (cmd configShowCommand) Run(env *environment) error {
 	c := &Config{}
 	if cmd.Config != "" {
-		loaded, err := loadConfig(cmd.Config, os.Environ())
+		loaded, err := loadConfig(cmd.Config, env.environ)
 		if err != nil {
 			return unusable(err)
 		}

@@ -34,7 +34,7 @@ type demo struct {
 type demoCard struct {
 	File     string `json:"file"`
 	Password string `json:"password"`
-	IdNat    string `json:"id_nat"`
+	IdNat    string `json:"idNat"`
 	Holder   string `json:"holder"`
 	State    string `json:"state"` // good, revoked, expired
 	StateFR  string `json:"-"`

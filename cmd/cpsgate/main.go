@@ -52,7 +52,10 @@ type environment struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
-	now    func() time.Time
+	// environ is the environment that configuration is read from, in the form
+	// of os.Environ.
+	environ []string
+	now     func() time.Time
 }
 
 // commands is the command line; each command is a struct with a Run method
@@ -69,7 +72,7 @@ type commands struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	env := &environment{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	env := &environment{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), now: time.Now}
 	os.Exit(run(env, os.Args[1:]))
 }
 

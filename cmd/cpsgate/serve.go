@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"os"
 )
 
 // configFlag is shared by the commands that read the configuration file.
@@ -11,8 +10,8 @@ type configFlag struct {
 	Config string `short:"c" required:"" env:"CPSGATE_CONFIG" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
-func (f configFlag) load() (*Config, error) {
-	c, err := loadConfig(f.Config, os.Environ())
+func (f configFlag) load(env *environment) (*Config, error) {
+	c, err := loadConfig(f.Config, env.environ)
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -25,7 +24,7 @@ type serveCommand struct {
 
 // Run loads everything, listens, then serves until a signal.
 func (cmd serveCommand) Run(env *environment) error {
-	c, err := cmd.load()
+	c, err := cmd.load(env)
 	if err != nil {
 		return err
 	}
