@@ -142,7 +142,7 @@ func certificateRefusals() []certificateRefusal {
 		},
 		{
 			reason: mtls.Malformed, status: 400, retries: true,
-			make: one(testpki.CardSpec{IdNat: "899900000018", FamilyName: "EXEMPLE", GivenName: "Camille"}),
+			make: one(testpki.CardSpec{IdNat: "XYZ", FamilyName: "EXEMPLE", GivenName: "Camille"}),
 			fr:   []string{"Nous n’arrivons pas à lire ce certificat"},
 			en:   []string{"We cannot read this certificate"},
 		},

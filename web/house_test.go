@@ -286,3 +286,16 @@ func read(t *testing.T, r io.ReadCloser) string {
 }
 
 func withoutWildcard(o *web.Options) { o.CardWildcard = false }
+
+// quietHouse is a main host without listeners, for many small requests.
+func quietHouse(t *testing.T) http.Handler {
+	t.Helper()
+	h := &house{t: t, log: &syncBuffer{}}
+	var err error
+	h.pki, err = sharedPKI()
+	must(t, err)
+	h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), store.FileName))
+	must(t, err)
+	h.wire(plan{})
+	return h.web.Main()
+}

@@ -150,7 +150,7 @@ func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.token != "" {
 			return next(c)
 		}
-		if cookieValue(c, cookieSession) == "" && c.Request().Method == http.MethodGet && !wantsJSON(c.Request()) {
+		if cookieValue(c, cookieSession) == "" && asksForPage(c.Request()) {
 			return c.Redirect(http.StatusSeeOther, withReturn(pathSignIn, c.Request().URL.RequestURI()))
 		}
 		if !errors.Is(r.sessionE, sessions.ErrLocked) {
@@ -161,6 +161,10 @@ func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return reasonSessionEnded
 	}
+}
+
+func asksForPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !wantsJSON(r)
 }
 
 // lasted is how long a session that ran out was open.

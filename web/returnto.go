@@ -26,7 +26,7 @@ func safeReturn(address string) string {
 // ownPage gives the address of a page of this host, in a form that no reader
 // takes for another host's.
 func ownPage(address string) (string, bool) {
-	if address == "" || len(address) > maxReturn || address[0] != '/' || strings.ContainsFunc(address, notInPath) {
+	if address == "" || len(address) > maxReturn || address[0] != '/' || strings.ContainsFunc(address, notInPath) || strings.Contains(address, " ") {
 		return "", false
 	}
 	u, err := url.Parse(address)
@@ -42,12 +42,14 @@ func ownPage(address string) (string, bool) {
 
 // notInPath: what some browser or proxy drops, or reads as a slash
 // (WHATWG URL §4.4).
-func notInPath(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f || r == '\ufffd' }
+func notInPath(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f || r == '\ufffd' }
 
 // cleanPath: no empty, "." or ".." segment.
 func cleanPath(p string) bool {
-	trimmed := strings.TrimSuffix(p, "/")
-	return p == "/" || trimmed != "" && path.Clean(trimmed) == trimmed && trimmed[0] == '/'
+	if p == "/" {
+		return true
+	}
+	return strings.HasPrefix(p, "/") && !strings.Contains(p, "//") && path.Clean(p) == strings.TrimSuffix(p, "/")
 }
 
 // isStep: a path that begins or ends something, and is no page to come back to.
@@ -84,8 +86,8 @@ func here(c echo.Context) string {
 		return pathSignIn
 	}
 	ours, ok := ownPage(r.URL.RequestURI())
-	if !ok {
-		return pathSignIn
+	if !ok || isAt(ours, pathSignIn) {
+		return withReturn(pathSignIn, c.QueryParam("return"))
 	}
 	return ours
 }
