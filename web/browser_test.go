@@ -29,7 +29,7 @@ func plainTLS(pair tls.Certificate) *tls.Config {
 // browser is one browser of one workstation: cookies of its own, a card in the
 // reader or none, and a FIDO2 card or none.
 type browser struct {
-	t       *testing.T
+	t       testing.TB
 	h       *house
 	client  *http.Client
 	cookies *cookiejar.Jar
@@ -180,7 +180,7 @@ type begun struct {
 	PublicKey json.RawMessage `json:"publicKey"`
 }
 
-func (a answer) decode(t *testing.T, into any) {
+func (a answer) decode(t testing.TB, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), into); err != nil {
 		t.Fatalf("%d: %v in %q", a.status, err, a.body)
@@ -247,7 +247,7 @@ func (a answer) text() string {
 }
 
 // says asserts the status and what the page says.
-func (a answer) says(t *testing.T, status int, words ...string) {
+func (a answer) says(t testing.TB, status int, words ...string) {
 	t.Helper()
 	if a.status != status {
 		t.Errorf("status %d, want %d\n%s", a.status, status, a.text())
@@ -263,7 +263,7 @@ func rawJSON(b []byte) json.RawMessage { return b }
 
 // refuses asserts a script's answer: the status, the reason, the words and the
 // event number.
-func (a answer) refuses(t *testing.T, status int, reason string) {
+func (a answer) refuses(t testing.TB, status int, reason string) {
 	t.Helper()
 	var told struct {
 		Reason, Title, Why, Event string

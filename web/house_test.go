@@ -33,7 +33,7 @@ const (
 
 // house is a whole server over real TLS: a PKI, a store, both listeners.
 type house struct {
-	t        *testing.T
+	t        testing.TB
 	pki      *testpki.PKI
 	store    *store.Store
 	registry *enroll.Registry
@@ -103,20 +103,14 @@ func (h *house) forgetCRLs() {
 // Each house has cards of its own.
 var sharedPKI = sync.OnceValues(func() (*testpki.PKI, error) { return testpki.New(testpki.Options{}) })
 
-func newHouse(t *testing.T, plans ...plan) *house {
+func newHouse(t testing.TB, plans ...plan) *house {
 	t.Helper()
 	var p plan
 	if len(plans) > 0 {
 		p = plans[0]
 	}
-	h := &house{t: t, log: &syncBuffer{}}
-	var err error
-	h.pki, err = sharedPKI()
-	must(t, err)
+	h := quietHouse(t)
 	h.publish()
-	h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), store.FileName))
-	must(t, err)
-	t.Cleanup(func() { h.store.Close() })
 	h.wire(p)
 	h.mainAddr = h.listen(h.web.Main(), false)
 	h.cardAddr = h.listen(h.web.Card(), true)
@@ -125,6 +119,18 @@ func newHouse(t *testing.T, plans ...plan) *house {
 
 // wire puts the packages together as cmd/cpsgate does.
 func (h *house) wire(p plan) {
+	h.t.Helper()
+	o := h.assemble(p)
+	if p.options != nil {
+		p.options(&o)
+	}
+	var err error
+	h.web, err = web.New(o)
+	must(h.t, err)
+}
+
+// assemble makes the options of the house's pages and what stands below them.
+func (h *house) assemble(p plan) web.Options {
 	h.t.Helper()
 	log := audit.New(h.store, audit.Options{Now: h.now})
 	trust, err := mtls.NewTrust(h.pki.CardIssuers(), nil)
@@ -156,18 +162,13 @@ func (h *house) wire(p plan) {
 	})
 	must(h.t, err)
 	h.once = sessions.NewOnce(sessions.OnceOptions{Now: h.now})
-	o := web.Options{
+	return web.Options{
 		Hospital: "Hôpital d’essai", SupportPhone: "01 99 00 00 00",
 		MainOrigin: mainOrigin, CardOrigin: cardOrigin, CardWildcard: true,
 		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log,
 		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.now,
 		Limits: web.Limits{RequestsPerMinute: 100_000, AttemptsPerMinute: 100_000, SignInsPerMinute: 1000},
 	}
-	if p.options != nil {
-		p.options(&o)
-	}
-	h.web, err = web.New(o)
-	must(h.t, err)
 }
 
 // listen serves a handler over TLS on a free port until the test ends.
@@ -252,7 +253,7 @@ func paris() *time.Location {
 	return zone
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +278,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func read(t *testing.T, r io.ReadCloser) string {
+func read(t testing.TB, r io.ReadCloser) string {
 	t.Helper()
 	defer r.Close()
 	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
@@ -287,8 +288,8 @@ func read(t *testing.T, r io.ReadCloser) string {
 
 func withoutWildcard(o *web.Options) { o.CardWildcard = false }
 
-// quietHouse is a main host without listeners, for many small requests.
-func quietHouse(t *testing.T) http.Handler {
+// quietHouse is a house without listeners.
+func quietHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, log: &syncBuffer{}}
 	var err error
@@ -296,6 +297,6 @@ func quietHouse(t *testing.T) http.Handler {
 	must(t, err)
 	h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), store.FileName))
 	must(t, err)
-	h.wire(plan{})
-	return h.web.Main()
+	t.Cleanup(func() { h.store.Close() })
+	return h
 }

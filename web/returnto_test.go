@@ -121,11 +121,9 @@ func FuzzCookies(f *testing.F) {
 	for _, seed := range []string{"", "x", strings.Repeat("A", 43), strings.Repeat("A", 5000), "\"", "a=b; c", "\xff", "en", "passkey", "<script>"} {
 		f.Add(seed, seed)
 	}
-	var main http.Handler
+	h := quietHouse(f)
+	h.wire(plan{})
 	f.Fuzz(func(t *testing.T, one, two string) {
-		if main == nil {
-			main = quietHouse(t)
-		}
 		for _, path := range []string{"/", "/account", "/login/cps?code=" + url.QueryEscape(one)} {
 			r, err := http.NewRequest(http.MethodGet, mainOrigin+path, nil)
 			if err != nil {
@@ -136,7 +134,7 @@ func FuzzCookies(f *testing.F) {
 				"__Host-cps-door=" + two + "; __Host-cps-lang=" + one, two,
 			}
 			w := httptest.NewRecorder()
-			main.ServeHTTP(w, r)
+			h.web.Main().ServeHTTP(w, r)
 			if w.Code >= 500 || path == "/account" && w.Code == http.StatusOK {
 				t.Fatalf("%s: %d", path, w.Code)
 			}
