@@ -3,7 +3,6 @@ package sessions_test
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
 	"log/slog"
 	"maps"
@@ -107,7 +106,7 @@ func newManager(t *testing.T, o sessions.Options) (*sessions.Manager, *clock) {
 	if o.Now == nil {
 		o.Now = c.now
 	}
-	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Log = slog.New(slog.DiscardHandler)
 	m, err := sessions.New(o)
 	if err != nil {
 		t.Fatal(err)
