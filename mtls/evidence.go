@@ -1,11 +1,12 @@
 package mtls
 
 import (
+	"crypto/x509"
+	"math/big"
 	"slices"
 	"sync"
+	"time"
 	"weak"
-
-	"crypto/x509"
 )
 
 // Evidence is what a Verifier may consult about revocation. An implementation
@@ -17,6 +18,33 @@ type Evidence interface {
 	// complete, delta and merged ones, in any order.
 	CRLs(issuer []byte) []*CRL
 }
+
+// OCSPEvidence is evidence that holds OCSP answers too. An answer's nonce is
+// the business of who asked: here it is too late to compare it.
+type OCSPEvidence interface {
+	Evidence
+	// OCSPAnswers returns the answers (DER) held that may be about that serial.
+	OCSPAnswers(issuer *x509.Certificate, serial *big.Int) [][]byte
+}
+
+// BypassEvidence is evidence that knows of a manual bypass ("débrayage"): until
+// it ends, missing evidence does not refuse; evidence of revocation still does.
+type BypassEvidence interface {
+	Evidence
+	// BypassedUntil tells when the bypass ends for what that issuer (the DER of
+	// its name) issued; the zero time: there is none.
+	BypassedUntil(issuer []byte) time.Time
+}
+
+// FileEvidence is evidence that does not change: CRLs and OCSP answers read
+// from files.
+type FileEvidence struct {
+	CRLSet
+	Answers [][]byte // OCSP responses in DER, about whatever certificates
+}
+
+// OCSPAnswers implements OCSPEvidence.
+func (f FileEvidence) OCSPAnswers(*x509.Certificate, *big.Int) [][]byte { return f.Answers }
 
 // CRLSet is evidence that does not change: CRLs read from files.
 type CRLSet map[string][]*CRL

@@ -50,14 +50,23 @@ const (
 	StaleAccept StaleMode = "accept" // good for ever
 )
 
+// OCSPUse says when OCSP answers count beside CRLs.
+type OCSPUse string
+
+// The uses. The zero value of a policy is OCSPNever. Whoever is revoked by one
+// of the two is refused in every case but OCSPNever.
+const (
+	OCSPNever            OCSPUse = "never"
+	OCSPIfCRLUnavailable OCSPUse = "if-crl-unavailable" // only where no CRL can tell
+	OCSPAlways           OCSPUse = "always"             // at each judgement; CRLs tell where no answer came
+)
+
 // RevocationPolicy holds for the certificates that one CA issued.
 type RevocationPolicy struct {
 	Mode  RevocationMode // "" = required
 	Stale StaleMode      // "" = refuse
 	Grace time.Duration  // with StaleGrace
-	// BypassUntil ends a manual bypass ("débrayage"): until then missing
-	// evidence does not refuse; evidence of revocation still does.
-	BypassUntil time.Time
+	OCSP  OCSPUse        // "" = never
 }
 
 // Policy is what the house asks of certificates. The zero value is the
@@ -77,6 +86,8 @@ type Policy struct {
 	PerIssuer map[string]RevocationPolicy
 	// ClockSkew is how far in the future a CRL's thisUpdate may lie.
 	ClockSkew time.Duration
+	// OCSP says what an answer must be.
+	OCSP OCSPPolicy
 	// Strength of keys and signatures; the zero value is the current one.
 	Strength Strength
 	// Certificates are the policy inputs of path validation.
@@ -128,6 +139,11 @@ func (r RevocationPolicy) check() error {
 	case "", RevocationRequired, RevocationIfPresent, RevocationOff:
 	default:
 		return fmt.Errorf("revocation %q is none of required, if-present, off", r.Mode)
+	}
+	switch r.OCSP {
+	case "", OCSPNever, OCSPIfCRLUnavailable, OCSPAlways:
+	default:
+		return fmt.Errorf("OCSP %q is none of never, if-crl-unavailable, always", r.OCSP)
 	}
 	switch r.Stale {
 	case "", StaleRefuse, StaleAccept:

@@ -92,23 +92,21 @@ func (j *judgement) ask(c, authority *x509.Certificate, above path) *Refusal {
 func (j *judgement) status(q question) *Refusal {
 	rule := j.policy.revocationFor(q.issuer.RawSubject)
 	if rule.Mode == RevocationOff {
+		j.allow(AllowedUnchecked)
 		j.holds(ruleRevocation, clauseRevocation, "%s: not looked at, revocation is off for %s", q, named{q.issuer})
 		return nil
 	}
-	lists, faults := j.lists(q)
-	usable := false
-	for _, list := range lists {
-		if entry, found := list.find(q.serial); found {
-			return j.refused(ruleRevocation, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
-				q, entry.Reason, entry.Date.Format(time.DateOnly), list)))
+	usable, faults, revoked := j.byCRL(q, rule)
+	if revoked != nil {
+		return j.refused(ruleRevocation, revoked)
+	}
+	if rule.OCSP == OCSPAlways || rule.OCSP == OCSPIfCRLUnavailable && !usable {
+		good, more, revoked := j.byOCSP(q)
+		if revoked != nil {
+			return j.refused(ruleRevocation, revoked)
 		}
-		until, bounded := rule.usableUntil(list.nextUpdate())
-		if bounded && j.now.After(until) {
-			faults = append(faults, fault{list.complete, clauseFresh, "its nextUpdate was " + list.nextUpdate().Format(time.RFC3339)})
-			continue
-		}
-		j.holds(ruleRevocation, clauseEntry, "%s is not in %s%s", q, list, j.lenience(list))
-		usable = true
+		usable = usable || good
+		faults = append(faults, more...)
 	}
 	if usable {
 		return nil
@@ -116,12 +114,45 @@ func (j *judgement) status(q question) *Refusal {
 	return j.unknown(q, rule, faults)
 }
 
-// lenience says in the reasoning that a stale list was let pass.
-func (j *judgement) lenience(list evidenceList) string {
-	if j.now.After(list.nextUpdate()) {
-		return ", which is stale: the policy accepts it"
+// byCRL: usable means that a list which may be used does not hold the serial.
+func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, faults []fault, revoked *Refusal) {
+	lists, faults := j.lists(q)
+	for _, list := range lists {
+		if entry, found := list.find(q.serial); found {
+			return false, nil, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
+				q, entry.Reason, entry.Date.Format(time.DateOnly), list))
+		}
+		until, bounded := rule.usableUntil(list.nextUpdate())
+		if bounded && j.now.After(until) {
+			faults = append(faults, fault{list.complete, clauseFresh, "its nextUpdate was " + list.nextUpdate().Format(time.RFC3339)})
+			continue
+		}
+		stale := ""
+		if j.now.After(list.nextUpdate()) {
+			j.allow(AllowedStale)
+			stale = ", which is stale: the policy accepts it"
+		}
+		j.holds(ruleRevocation, clauseEntry, "%s is not in %s%s", q, list, stale)
+		usable = true
 	}
-	return ""
+	return usable, faults, nil
+}
+
+// byOCSP is the same of the answers held.
+func (j *judgement) byOCSP(q question) (good bool, faults []fault, revoked *Refusal) {
+	answer, found, faults := j.answer(q)
+	switch {
+	case !found && j.open != nil:
+		*j.open = append(*j.open, OCSPQuestion{Serial: q.serial, Issuer: q.issuer})
+		return true, nil, nil // to be asked about what comes after, too
+	case !found:
+		return false, faults, nil
+	case answer.Status == OCSPRevoked:
+		return false, nil, refuse(Revoked, clauseOCSP, fmt.Sprintf("%s is revoked: %s, %s, by the OCSP answer of %s",
+			q, answer.Reason, answer.RevokedAt.Format(time.DateOnly), nameOf(answer.Responder)))
+	}
+	j.holds(ruleRevocation, clauseOCSP, "%s is good by the OCSP answer of %s, %s", q, named{answer.Responder}, answer.ThisUpdate.Format(time.RFC3339))
+	return true, faults, nil
 }
 
 // unknown is what becomes of a certificate whose status nothing held can tell.
@@ -132,10 +163,12 @@ func (j *judgement) unknown(q question, rule RevocationPolicy, faults []fault) *
 	}
 	switch {
 	case rule.Mode == RevocationIfPresent && !held:
+		j.allow(AllowedUnknown)
 		j.holds(ruleRevocation, clauseRevocation, "%s: no CRL of %s is held and none is required", q, named{q.issuer})
 		return nil
-	case j.now.Before(rule.BypassUntil):
-		j.holds(ruleRevocation, clauseRevocation, "%s: not known, bypassed until %s", q, rule.BypassUntil.UTC().Format(time.RFC3339))
+	case j.now.Before(j.bypassedUntil(q)):
+		j.allow(AllowedByBypass)
+		j.holds(ruleRevocation, clauseRevocation, "%s: not known, bypassed until %s", q, j.bypassedUntil(q).UTC().Format(time.RFC3339))
 		return nil
 	}
 	clause, detail := clauseRevocation, "no CRL of "+nameOf(q.issuer)+" is held"
@@ -150,14 +183,26 @@ func (j *judgement) unknown(q question, rule RevocationPolicy, faults []fault) *
 	return j.refused(ruleRevocation, refuse(RevocationUnavailable, clause, q.String()+": "+detail))
 }
 
-// fault is why a CRL that is held is no evidence.
+func (j *judgement) bypassedUntil(q question) time.Time {
+	if evidence, ok := j.evidence.(BypassEvidence); ok {
+		return evidence.BypassedUntil(q.issuer.RawSubject)
+	}
+	return time.Time{}
+}
+
+// fault is why a CRL that is held, or an answer, is no evidence.
 type fault struct {
-	list   *CRL
+	list   *CRL // nil: an OCSP answer
 	clause string
 	why    string
 }
 
-func (f fault) String() string { return describe(f.list) + ": " + f.why }
+func (f fault) String() string {
+	if f.list == nil {
+		return f.why
+	}
+	return describe(f.list) + ": " + f.why
+}
 
 func describe(c *CRL) string {
 	kind := "CRL"
@@ -169,150 +214,4 @@ func describe(c *CRL) string {
 		number = " " + c.Number.String()
 	}
 	return fmt.Sprintf("%s%s of %s (%s)", kind, number, FormatName(c.Issuer), c.ThisUpdate.Format(time.RFC3339))
-}
-
-// evidenceList is a complete CRL that may be used, with the newest delta that
-// fits it, or none.
-type evidenceList struct {
-	complete *CRL
-	signer   *x509.Certificate
-	delta    *CRL
-}
-
-func (l evidenceList) String() string {
-	if l.delta == nil {
-		return describe(l.complete)
-	}
-	return describe(l.complete) + " with " + describe(l.delta)
-}
-
-// find is §6.3.3 (i), (j): the delta first; removeFromCRL takes an entry of
-// the base back.
-func (l evidenceList) find(serial *big.Int) (RevokedEntry, bool) {
-	if l.delta != nil {
-		if entry, found := l.delta.Find(serial); found {
-			return entry, entry.Reason != ReasonRemoveFromCRL
-		}
-	}
-	return l.complete.Find(serial)
-}
-
-// nextUpdate: base and delta together are as fresh as the delta (§5.2.4).
-func (l evidenceList) nextUpdate() time.Time {
-	if l.delta != nil && l.delta.NextUpdate.After(l.complete.NextUpdate) {
-		return l.delta.NextUpdate
-	}
-	return l.complete.NextUpdate
-}
-
-// lists are the lists that may answer the question, the newest of each scope,
-// stale ones included; and what is wrong with the others.
-func (j *judgement) lists(q question) ([]evidenceList, []fault) {
-	held := j.evidence.CRLs(q.issuer.RawSubject)
-	var found []evidenceList
-	var faults []fault
-	for _, c := range held {
-		if c.IsDelta() {
-			continue
-		}
-		signer, wrong := j.usable(c, q)
-		if wrong != nil {
-			faults = append(faults, *wrong)
-			continue
-		}
-		found = keepNewest(found, evidenceList{complete: c, signer: signer})
-	}
-	for i := range found {
-		faults = append(faults, j.addDelta(&found[i], held)...)
-	}
-	if len(found) == 0 && len(faults) == 0 && len(held) > 0 {
-		faults = append(faults, fault{held[0], "RFC 5280 §5.2.4", "it is a delta and its base is not held"})
-	}
-	return found, faults
-}
-
-func keepNewest(found []evidenceList, list evidenceList) []evidenceList {
-	for i := range found {
-		if sameScope(found[i].complete, list.complete) {
-			if newer(list.complete, found[i].complete) {
-				found[i] = list
-			}
-			return found
-		}
-	}
-	return append(found, list)
-}
-
-// usable checks everything about a list but whether it is stale, and finds who
-// signed it.
-func (j *judgement) usable(c *CRL, q question) (*x509.Certificate, *fault) {
-	if ok, why := q.inScope(c); !ok {
-		return nil, &fault{c, clauseScope, why}
-	}
-	if f := j.sound(c); f != nil {
-		return nil, f
-	}
-	signer, err := j.signer(c, q)
-	if err != nil {
-		return nil, &fault{c, clauseSigner, err.Error()}
-	}
-	return signer, nil
-}
-
-// sound: nothing in the list that is not understood, and it is not from the
-// future.
-func (j *judgement) sound(c *CRL) *fault {
-	switch {
-	case len(c.UnknownCritical) > 0:
-		return &fault{c, clauseCritical, fmt.Sprintf("unknown critical extension %s", c.UnknownCritical[0])}
-	case len(c.UnknownCriticalEntry) > 0:
-		return &fault{c, clauseCritical, fmt.Sprintf("unknown critical entry extension %s", c.UnknownCriticalEntry[0])}
-	case c.CertificateIssuer:
-		return &fault{c, clauseScope, "indirect CRLs are not supported"}
-	case c.ThisUpdate.After(j.now.Add(j.policy.ClockSkew)):
-		return &fault{c, clauseFresh, "its thisUpdate is in the future"}
-	case c.NextUpdate.IsZero():
-		return &fault{c, clauseFresh, "it has no nextUpdate"}
-	}
-	return nil
-}
-
-// addDelta picks the newest delta that fits the base (RFC 5280 §5.2.4,
-// §6.3.3 (c), (h)).
-func (j *judgement) addDelta(list *evidenceList, held []*CRL) []fault {
-	var faults []fault
-	for _, d := range held {
-		if !d.IsDelta() || !sameScope(d, list.complete) {
-			continue
-		}
-		if why := j.deltaFits(d, *list); why != nil {
-			faults = append(faults, *why)
-			continue
-		}
-		if list.delta == nil || newer(d, list.delta) {
-			list.delta = d
-		}
-	}
-	return faults
-}
-
-func (j *judgement) deltaFits(d *CRL, list evidenceList) *fault {
-	base := list.complete
-	switch {
-	case base.Number == nil || d.Number == nil || base.Number.Cmp(d.BaseNumber) < 0:
-		return &fault{d, "RFC 5280 §5.2.4 (c)", "its base is newer than the complete CRL"}
-	case base.Number.Cmp(d.Number) >= 0:
-		return &fault{d, "RFC 5280 §5.2.4 (d)", "it is older than the complete CRL"}
-	case !sameAuthorityKey(d, base):
-		return &fault{d, "RFC 5280 §6.3.3 (c)(3)", "it names another key than the complete CRL"}
-	case j.now.After(d.NextUpdate):
-		return &fault{d, clauseFresh, "its nextUpdate was " + d.NextUpdate.Format(time.RFC3339)}
-	}
-	if f := j.sound(d); f != nil {
-		return f
-	}
-	if err := j.signatures.check(d, list.signer); err != nil {
-		return &fault{d, "RFC 5280 §6.3.3 (h)", err.Error()}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package mtls_test
 import (
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,9 +85,6 @@ func TestRevocation(t *testing.T) {
 			return []*mtls.CRL{listOf(t, b.issuer, testpki.CRLSpec{})}
 		}, strict, unavailable},
 		{"no CRL, none required", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, ""},
-		{"no CRL, bypassed", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{BypassUntil: today().Add(hour)}, ""},
-		{"no CRL, bypass over", func(*testing.T, *bench) []*mtls.CRL { return nil }, mtls.RevocationPolicy{BypassUntil: today()}, unavailable},
-		{"revoked, though bypassed", revoked(testpki.CRLSpec{}), mtls.RevocationPolicy{BypassUntil: today().Add(hour)}, mtls.Revoked},
 
 		{"stale", with(stale), strict, unavailable},
 		{"stale, where none is required", with(stale), mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, unavailable},
@@ -239,5 +237,53 @@ func TestAnchorWithoutIssuer(t *testing.T) {
 	evidence := mtls.NewCRLSet(listOf(t, b.issuer, testpki.CRLSpec{}))
 	if _, err := newVerifier(t, trust, mtls.Policy{}, evidence).Verify(b.card.DER, today()); err != nil {
 		t.Error(err)
+	}
+}
+
+// bypassed is evidence under a manual bypass.
+type bypassed struct {
+	mtls.CRLSet
+	until time.Time
+}
+
+func (b bypassed) BypassedUntil([]byte) time.Time { return b.until }
+
+func TestBypass(t *testing.T) {
+	b := newBench(t)
+	hour := time.Hour
+	judge := func(until time.Time, lists ...*mtls.CRL) mtls.Verdict {
+		return newVerifier(t, b.trust, mtls.Policy{}, bypassed{mtls.NewCRLSet(lists...), until}).Judge(b.card.DER, today())
+	}
+	if v := judge(today().Add(hour)); v.Refusal != nil || !slices.Equal(v.Allowed, []mtls.Allowance{mtls.AllowedByBypass}) {
+		t.Errorf("no CRL, bypassed: %v, %v", v.Refusal, v.Allowed)
+	}
+	if v := judge(today()); v.Refusal == nil || v.Refusal.Reason != mtls.RevocationUnavailable {
+		t.Errorf("bypass over: %v", v.Refusal)
+	}
+	b.issuer.Revoke(b.serial(), today(), testpki.ReasonKeyCompromise)
+	if v := judge(today().Add(hour), listOf(t, b.issuer, testpki.CRLSpec{})); v.Refusal == nil || v.Refusal.Reason != mtls.Revoked {
+		t.Errorf("revoked, though bypassed: %v", v.Refusal)
+	}
+}
+
+// Each leniency that let a card in is told.
+func TestAllowances(t *testing.T) {
+	b := newBench(t)
+	fresh := []*mtls.CRL{listOf(t, b.root, testpki.CRLSpec{}), listOf(t, b.issuer, testpki.CRLSpec{})}
+	stale := []*mtls.CRL{fresh[0], listOf(t, b.issuer, testpki.CRLSpec{ThisUpdate: today().Add(-48 * time.Hour), NextUpdate: today().Add(-time.Hour)})}
+	for rule, test := range map[string]struct {
+		policy mtls.RevocationPolicy
+		lists  []*mtls.CRL
+		want   []mtls.Allowance
+	}{
+		"none used": {mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent, Stale: mtls.StaleAccept}, fresh, nil},
+		"stale":     {mtls.RevocationPolicy{Stale: mtls.StaleAccept}, stale, []mtls.Allowance{mtls.AllowedStale}},
+		"unknown":   {mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, nil, []mtls.Allowance{mtls.AllowedUnknown}},
+		"off":       {mtls.RevocationPolicy{Mode: mtls.RevocationOff}, fresh, []mtls.Allowance{mtls.AllowedUnchecked}},
+	} {
+		v := newVerifier(t, b.trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...)).Judge(b.card.DER, today())
+		if v.Refusal != nil || !slices.Equal(v.Allowed, test.want) {
+			t.Errorf("%s: %v, %v", rule, v.Refusal, v.Allowed)
+		}
 	}
 }

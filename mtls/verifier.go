@@ -3,7 +3,7 @@ package mtls
 import (
 	"crypto/x509"
 	"fmt"
-	"math/big"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -58,20 +58,37 @@ func (v *Verifier) Policy() Policy { return v.policy }
 // error is a *Refusal. The cardholder is who the verified certificate names;
 // whether that card is welcome here is for its record to say.
 func (v *Verifier) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
-	verdict := v.judge(leafDER, now, nil)
+	verdict := v.Judge(leafDER, now)
 	if verdict.Refusal != nil {
 		return identity.Cardholder{}, verdict.Refusal
 	}
 	return verdict.Holder, nil
 }
 
+// Judge is Verify for those who log which leniencies were used.
+func (v *Verifier) Judge(leafDER []byte, now time.Time) Verdict { return v.judge(leafDER, now, nil) }
+
 // Verdict is a judgement with its reasoning.
 type Verdict struct {
 	Holder  identity.Cardholder // who was let in; the zero value when refused
 	Refusal *Refusal            // nil: accepted
 	Path    []*x509.Certificate // leaf first, anchor last; nil when none was found
-	Steps   []Step              // in the order they were taken
+	Steps   []Step              // in the order they were taken; Explain alone gives them
+	// Allowed are the leniencies of the policy without which the certificate
+	// would have been refused, each once: for the log and the audit.
+	Allowed []Allowance
 }
+
+// Allowance is a leniency that was used.
+type Allowance string
+
+// The allowances.
+const (
+	AllowedUnchecked Allowance = "revocation-off"        // not looked at
+	AllowedUnknown   Allowance = "revocation-if-present" // no evidence held, none required
+	AllowedStale     Allowance = "stale-crl"             // within grace, or accepted
+	AllowedByBypass  Allowance = "bypass"                // a manual bypass is in force
+)
 
 // Step is one check of a judgement.
 type Step struct {
@@ -99,6 +116,8 @@ type judgement struct {
 
 	crlWork int                 // CRL signers looked into, see maxCRLSigners
 	signers []*x509.Certificate // being looked into, the outermost first
+	open    *[]OCSPQuestion     // collects what OCSP could still tell; nil: see Questions
+	allowed []Allowance
 }
 
 func (v *Verifier) begin(now time.Time, steps *[]Step) *judgement {
@@ -151,7 +170,13 @@ func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
 		refusal.NotBefore, refusal.NotAfter, refusal.Claimed = unverified.NotBefore, unverified.NotAfter, &claimed
 		return Verdict{Refusal: refusal, Path: found}
 	}
-	return Verdict{Holder: claims.cardholder(now), Path: found}
+	return Verdict{Holder: claims.cardholder(now), Path: found, Allowed: j.allowed}
+}
+
+func (j *judgement) allow(a Allowance) {
+	if !slices.Contains(j.allowed, a) {
+		j.allowed = append(j.allowed, a)
+	}
 }
 
 // certificate takes the steps in the order that helps people: of what presents
@@ -234,84 +259,4 @@ func (v *Verifier) usage() x509.ExtKeyUsage {
 		return x509.ExtKeyUsageAny
 	}
 	return x509.ExtKeyUsageClientAuth
-}
-
-// Recheck judges a certificate that was verified once and is remembered by
-// issuer and serial: is it still within its validity, its issuer still
-// trusted, neither of them revoked? The error is a *Refusal.
-func (v *Verifier) Recheck(stored identity.Certificate, now time.Time) error {
-	j := v.begin(now, nil)
-	r := j.stored(stored)
-	if r == nil {
-		return nil
-	}
-	r.NotBefore, r.NotAfter = stored.NotBefore, stored.NotAfter
-	r.Claimed = &identity.Cardholder{Certificate: stored}
-	return r
-}
-
-func (j *judgement) stored(c identity.Certificate) *Refusal {
-	serial, ok := ParseSerial(c.Serial)
-	switch {
-	case !ok:
-		return refuse(Malformed, "", fmt.Sprintf("serial %q of the stored certificate", c.Serial))
-	case j.now.Before(c.NotBefore):
-		return refuse(NotYetValid, "RFC 5280 §6.1.3 (a)(2)", "valid from "+c.NotBefore.UTC().Format(time.RFC3339))
-	case j.now.After(c.NotAfter):
-		return refuse(Expired, "RFC 5280 §6.1.3 (a)(2)", "expired on "+c.NotAfter.UTC().Format(time.RFC3339))
-	}
-	worst := refuse(UntrustedIssuer, "RFC 5280 §6.1", "its issuer "+c.Issuer+" is not held any more")
-	for _, issuer := range j.trust.issuersByKey(c.IssuerKey) {
-		r := j.storedUnder(issuer, serial)
-		if r == nil || r.Reason == Revoked {
-			return r
-		}
-		worst = r
-	}
-	return worst
-}
-
-// storedUnder judges a remembered serial under one of the certificates that
-// its issuer's name has here.
-func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refusal {
-	if j.policy.Profile == ProfileCPS {
-		if r := checkIssuer(issuer, j.policy); r != nil {
-			return r
-		}
-	}
-	above, err := j.authorityPaths(issuer)
-	if err != nil {
-		return untrusted(err)
-	}
-	var worst *Refusal
-	for _, p := range above {
-		r := j.status(question{serial: serial, issuer: issuer, path: p})
-		if r == nil {
-			r = j.authorities(p)
-		}
-		if r == nil || r.Reason == Revoked {
-			return r
-		}
-		worst = r
-	}
-	return worst
-}
-
-// authorityPaths is the paths from an authority to an anchor, the authority
-// first; an anchor is its own path.
-func (j *judgement) authorityPaths(authority *x509.Certificate) ([]path, error) {
-	if j.trust.isAnchor(authority) {
-		if err := validAt(authority, j.now); err != nil {
-			return nil, err
-		}
-		return []path{{authority}}, nil
-	}
-	return j.trust.paths(authority, j.now, j.policy, x509.ExtKeyUsageAny)
-}
-
-func validAt(c *x509.Certificate, now time.Time) error {
-	if now.Before(c.NotBefore) || now.After(c.NotAfter) {
-		return pathFault("RFC 5280 §6.1.3 (a)(2)", "%s is not within its validity", nameOf(c))
-	}
-	return nil
 }
