@@ -1,0 +1,295 @@
+package cardside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"cpsgate/cardside/apdu"
+	"cpsgate/cardside/ctap2"
+	"cpsgate/cardside/libfido2"
+	"cpsgate/cardside/pcsc"
+)
+
+// Choice says which card is meant and how to speak with it. Its zero value is
+// the one card in the one reader, waited for not at all.
+type Choice struct {
+	Reader string // a reader's name, or a part that only one has
+	Key    string // a security key on USB instead of a card: libfido2's path
+	Engine EngineName
+	// Patience is how long a card may take to be put in.
+	Patience time.Duration
+	// Waiting, if set, is told what is waited for, every second.
+	Waiting func(Waiting)
+
+	Protocol pcsc.Protocol
+	Extended pcsc.Extended
+	Record   io.Writer // the conversation is recorded here (engine ctap2)
+
+	SpendLastTry       bool
+	AcceptNotCanonical bool
+	FewTries           func(left int) // told before a PIN is sent
+}
+
+// Waiting is what a person is waited for.
+type Waiting struct {
+	For    WaitingFor
+	Reader string        // where; "" anywhere
+	Left   time.Duration // until it is given up
+}
+
+// WaitingFor is what is waited for.
+type WaitingFor string
+
+// What is waited for.
+const (
+	ForReader  WaitingFor = "reader"
+	ForCard    WaitingFor = "card"
+	ForRemoval WaitingFor = "removal"
+)
+
+// Errors of a choice.
+var (
+	ErrSeveralReaders = errors.New("several readers fit that name")
+	ErrSeveralCards   = errors.New("several readers hold a card")
+)
+
+// Card is a card, or a security key, and the engine that speaks with it. It
+// serves one goroutine at a time.
+type Card struct {
+	Engine
+	Name       EngineName
+	Reader     string // "" for a security key
+	ATR        []byte
+	Generation Generation
+
+	choice  Choice
+	session *pcsc.Context
+	card    *pcsc.Card
+	client  *ctap2.Client // of engine ctap2
+	known   struct {      // what it was before it was taken out
+		atr  string
+		info ctap2.Info
+	}
+}
+
+// Open waits for the card meant and connects to it.
+func Open(ctx context.Context, choice Choice) (*Card, error) {
+	name, err := choice.Engine.choose(choice.Key != "")
+	if err != nil {
+		return nil, err
+	}
+	c := &Card{Name: name, choice: choice}
+	if choice.Key != "" {
+		c.Engine = c.libfido2()
+		return c, nil
+	}
+	if c.session, err = pcsc.Establish(ctx); err != nil {
+		return nil, err
+	}
+	state, err := waitForCard(ctx, c.session, choice)
+	if err == nil {
+		err = c.connect(ctx, state.Reader)
+	}
+	if err != nil {
+		c.session.Close()
+		return nil, err
+	}
+	if name == EngineLibfido2 {
+		c.Engine = c.libfido2()
+		return c, nil
+	}
+	c.client = ctap2.New(
+		func(ctx context.Context, f func(*apdu.Channel) error) error { return c.card.Exchange(ctx, f) },
+		ctap2.Options{
+			SpendLastTry: choice.SpendLastTry, FewTries: choice.FewTries, AcceptNotCanonical: choice.AcceptNotCanonical,
+			BeforeWrite: func(ctx context.Context) error { return c.card.Confirm(ctx) },
+		})
+	c.Engine = c.client
+	return c, nil
+}
+
+func (c *Card) libfido2() Engine {
+	return libfido2.New(libfido2.Options{
+		Reader: c.Reader, Device: c.choice.Key, Protocol: c.choice.Protocol,
+		SpendLastTry: c.choice.SpendLastTry, FewTries: c.choice.FewTries,
+	})
+}
+
+// connect connects to the card in a reader, the first time and after a
+// reinsertion.
+func (c *Card) connect(ctx context.Context, reader string) error {
+	opts := pcsc.Options{Protocol: c.choice.Protocol, Extended: c.choice.Extended}
+	if c.choice.Record != nil {
+		opts.Wrap = func(about apdu.Recording, transmit apdu.Transmit) (apdu.Transmit, error) {
+			return apdu.Record(c.choice.Record, about, transmit)
+		}
+	}
+	card, err := c.session.Connect(ctx, reader, opts)
+	if err != nil {
+		return err
+	}
+	c.card, c.Reader, c.ATR = card, reader, card.ATR()
+	c.Generation = GenerationOf(c.ATR)
+	return nil
+}
+
+// Close leaves the card as it stands.
+func (c *Card) Close() {
+	if c.session != nil {
+		c.card.Close()
+		c.session.Close()
+	}
+}
+
+// Together runs f in one exchange, where the engine has such; see
+// ctap2.Client.Together.
+func (c *Card) Together(ctx context.Context, f func() error) error {
+	if c.client == nil {
+		return f()
+	}
+	return c.client.Together(ctx, f)
+}
+
+// Quirks are the card's deviations met so far, as far as the engine tells.
+func (c *Card) Quirks() []ctap2.Quirk {
+	if c.client == nil {
+		return nil
+	}
+	return c.client.Quirks()
+}
+
+// Link describes the connection to a card.
+type Link struct {
+	Protocol string `json:"protocol"`
+	Extended bool   `json:"extendedLength"`
+	Keypad   bool   `json:"keypad"`
+	APDUs    int    `json:"apdus"` // sent by engine ctap2 so far
+}
+
+// Link describes the connection; nil for a security key.
+func (c *Card) Link(ctx context.Context) *Link {
+	if c.card == nil {
+		return nil
+	}
+	return &Link{Protocol: c.card.Protocol().String(), Extended: c.card.Extended(), Keypad: c.card.Keypad(ctx), APDUs: c.card.Sent()}
+}
+
+// looks are how often the readers are looked at while a card is waited for, and
+// how often the person is told.
+const (
+	look = 200 * time.Millisecond
+	tell = time.Second
+)
+
+// waitForCard returns the state of the reader with the card meant.
+func waitForCard(ctx context.Context, session *pcsc.Context, choice Choice) (pcsc.State, error) {
+	var found pcsc.State
+	err := waitUntil(ctx, choice, func() (WaitingFor, string, error) {
+		states, err := session.States(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		reader, waiting, err := Pick(states, choice.Reader)
+		found = reader
+		return waiting, reader.Reader, err
+	})
+	return found, err
+}
+
+// waitUntil asks look after look what is still waited for, until that is
+// nothing, patience ends or an error comes.
+func waitUntil(ctx context.Context, choice Choice, ask func() (WaitingFor, string, error)) error {
+	deadline := time.Now().Add(choice.Patience)
+	var told time.Time
+	for {
+		waiting, reader, err := ask()
+		if err != nil || waiting == "" {
+			return err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return &pcsc.Error{Op: "waiting", Kind: map[WaitingFor]error{
+				ForReader: pcsc.ErrNoReader, ForCard: pcsc.ErrNoCard, ForRemoval: ErrNotRemoved,
+			}[waiting]}
+		}
+		if choice.Waiting != nil && time.Since(told) >= tell {
+			choice.Waiting(Waiting{For: waiting, Reader: reader, Left: left})
+			told = time.Now()
+		}
+		select {
+		case <-time.After(min(look, left)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// ErrNotRemoved is a card that was to be taken out and was not.
+var ErrNotRemoved = errors.New("the card was not taken out")
+
+// Pick chooses the reader meant, by its name or a part of it, and says what is
+// still waited for: a reader, a card in it, or nothing. Of several cards it
+// takes the only CPS4.
+func Pick(states []pcsc.State, name string) (pcsc.State, WaitingFor, error) {
+	readers, err := named(states, name)
+	if err != nil {
+		return pcsc.State{}, "", err
+	}
+	if len(readers) == 0 {
+		return pcsc.State{}, ForReader, nil
+	}
+	var cards, cps4 []pcsc.State
+	for _, s := range readers {
+		if s.Present {
+			cards = append(cards, s)
+			if GenerationOf(s.ATR) == CPS4 {
+				cps4 = append(cps4, s)
+			}
+		}
+	}
+	switch {
+	case len(cards) == 1:
+		return cards[0], "", nil
+	case len(cps4) == 1:
+		return cps4[0], "", nil
+	case len(cards) > 1:
+		return pcsc.State{}, "", fmt.Errorf("%w: %s", ErrSeveralCards, names(cards))
+	case len(readers) == 1:
+		return readers[0], ForCard, nil
+	}
+	return pcsc.State{}, ForCard, nil
+}
+
+// named returns the readers of that name, or with it in their names.
+func named(states []pcsc.State, name string) ([]pcsc.State, error) {
+	if name == "" {
+		return states, nil
+	}
+	var parts []pcsc.State
+	for _, s := range states {
+		if s.Reader == name {
+			return []pcsc.State{s}, nil
+		}
+		if strings.Contains(strings.ToLower(s.Reader), strings.ToLower(name)) {
+			parts = append(parts, s)
+		}
+	}
+	if len(parts) > 1 {
+		return nil, fmt.Errorf("%w: %s", ErrSeveralReaders, names(parts))
+	}
+	return parts, nil
+}
+
+func names(states []pcsc.State) string {
+	var all []string
+	for _, s := range states {
+		all = append(all, s.Reader)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
