@@ -1,6 +1,9 @@
 package mtls
 
-import "math/big"
+import (
+	"context"
+	"math/big"
+)
 
 // CrowdedSerial is a serial of 16 octets whose record has that mixed word: a
 // forger's way to crowd a bucket of the index.
@@ -8,4 +11,22 @@ func CrowdedSerial(mixed, upper uint64) *big.Int {
 	k := serialKey{mid: upper}
 	k.lo = k.unmix(mixed)
 	return k.serial()
+}
+
+// TellAlarms looks at the verdicts once.
+func (r *Refresher) TellAlarms(ctx context.Context, told map[[2]any]CRLVerdict) {
+	known := map[fetchKey]CRLVerdict{}
+	for key, verdict := range told {
+		known[fetchKey{key[0].(string), key[1].(bool)}] = verdict
+	}
+	r.tellAlarms(ctx, known)
+	for key, verdict := range known {
+		told[[2]any{key.source, key.delta}] = verdict
+	}
+}
+
+// FetchLoop is the part of Run that fetches one thing, until ctx ends.
+func (r *Refresher) FetchLoop(ctx context.Context, name string, delta bool) {
+	source, _ := r.addresses(name, delta)
+	r.fetchLoop(ctx, source, delta)
 }

@@ -1,0 +1,195 @@
+package mtls
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// OCSPClient asks responders and remembers what they answered. Its answers are
+// evidence for a Verifier: ask before a login is judged, and the judgement
+// finds the answer in memory. It is safe for concurrent use.
+type OCSPClient struct {
+	// Fetch sends a question: Fetcher.OCSP.
+	Fetch func(ctx context.Context, address string, question []byte) ([]byte, error)
+	// Policy on answers.
+	Policy OCSPPolicy
+	// CacheFor is how long an answer counts; never past its nextUpdate and the
+	// policy's skew. Default 10 minutes.
+	CacheFor time.Duration
+	// CacheSize is how many answers are remembered; default 10,000.
+	CacheSize int
+	// RestFor is how long a responder that failed is not asked again, so that
+	// one that is down does not make every login wait for its deadline.
+	// Default 30 seconds.
+	RestFor time.Duration
+	Now     func() time.Time // nil = time.Now
+
+	asking  singleflight.Group
+	mu      sync.Mutex // guards what follows
+	answers map[ocspKey]cachedAnswer
+	resting map[string]restingResponder // by address
+}
+
+// Defaults of OCSPClient.
+const (
+	DefaultOCSPCacheFor  = 10 * time.Minute
+	DefaultOCSPCacheSize = 10_000
+	DefaultOCSPRestFor   = 30 * time.Second
+)
+
+type ocspKey struct{ issuer, serial string }
+
+type cachedAnswer struct {
+	answer OCSPAnswer
+	until  time.Time
+}
+
+type restingResponder struct {
+	until time.Time
+	err   error
+}
+
+func keyOf(serial *big.Int, issuer *x509.Certificate) ocspKey {
+	return ocspKey{string(issuer.Raw), string(serial.Bytes())}
+}
+
+func (c *OCSPClient) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
+}
+
+// Ask gives the remembered answer about a certificate, or gets one from the
+// first responder that has one.
+func (c *OCSPClient) Ask(ctx context.Context, serial *big.Int, issuer *x509.Certificate, responders []string) (OCSPAnswer, error) {
+	if answer, found := c.Answer(serial, issuer); found {
+		return answer, nil
+	}
+	key := keyOf(serial, issuer)
+	// Who asks first asks for all who wait for the same answer, so their being
+	// gone must not end it; the fetcher's deadline does.
+	result, err, _ := c.asking.Do(key.issuer+key.serial, func() (any, error) {
+		return c.askAll(context.WithoutCancel(ctx), key, serial, issuer, responders)
+	})
+	if err != nil {
+		return OCSPAnswer{}, err
+	}
+	return result.(OCSPAnswer), nil
+}
+
+// Answer is the answer remembered, if it still counts. It does no I/O.
+func (c *OCSPClient) Answer(serial *big.Int, issuer *x509.Certificate) (OCSPAnswer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, found := c.answers[keyOf(serial, issuer)]
+	if !found || c.now().After(cached.until) {
+		return OCSPAnswer{}, false
+	}
+	return cached.answer, true
+}
+
+// ErrNoResponder is a certificate about which nobody can be asked.
+var ErrNoResponder = errors.New("OCSP: no responder to ask")
+
+func (c *OCSPClient) askAll(ctx context.Context, key ocspKey, serial *big.Int, issuer *x509.Certificate, responders []string) (OCSPAnswer, error) {
+	if len(responders) == 0 {
+		return OCSPAnswer{}, ErrNoResponder
+	}
+	var failures []error
+	for _, address := range responders {
+		answer, err := c.askOne(ctx, address, serial, issuer)
+		if err == nil {
+			c.remember(key, answer)
+			return answer, nil
+		}
+		failures = append(failures, err)
+	}
+	return OCSPAnswer{}, errors.Join(failures...)
+}
+
+func (c *OCSPClient) askOne(ctx context.Context, address string, serial *big.Int, issuer *x509.Certificate) (OCSPAnswer, error) {
+	if err := c.restsStill(address); err != nil {
+		return OCSPAnswer{}, err
+	}
+	question := AskOCSP(serial, issuer)
+	request, err := question.DER()
+	if err != nil {
+		return OCSPAnswer{}, err
+	}
+	der, err := c.Fetch(ctx, address, request)
+	if err != nil {
+		c.rest(address, err)
+		return OCSPAnswer{}, err
+	}
+	return ReadOCSP(der, question, c.Policy, c.now())
+}
+
+func (c *OCSPClient) restsStill(address string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	resting, found := c.resting[address]
+	if found && c.now().Before(resting.until) {
+		return resting.err
+	}
+	delete(c.resting, address)
+	return nil
+}
+
+// maxResting bounds what addresses in certificates can make us remember.
+const maxResting = 256
+
+func (c *OCSPClient) rest(address string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.resting == nil || len(c.resting) >= maxResting {
+		c.resting = map[string]restingResponder{}
+	}
+	c.resting[address] = restingResponder{c.now().Add(orDefault(c.RestFor, DefaultOCSPRestFor)), err}
+}
+
+// remember keeps an answer. "Unknown" is kept by nobody: the responder may
+// learn of a new certificate at any moment.
+func (c *OCSPClient) remember(key ocspKey, answer OCSPAnswer) {
+	if answer.Status == OCSPUnknown {
+		return
+	}
+	now := c.now()
+	until := now.Add(orDefault(c.CacheFor, DefaultOCSPCacheFor))
+	if end := answer.NextUpdate.Add(orDefault(c.Policy.ClockSkew, DefaultOCSPSkew)); !answer.NextUpdate.IsZero() && end.Before(until) {
+		until = end
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answers == nil {
+		c.answers = map[ocspKey]cachedAnswer{}
+	}
+	if size := int(orDefault(int64(c.CacheSize), DefaultOCSPCacheSize)); len(c.answers) >= size {
+		c.makeRoom(now)
+	}
+	c.answers[key] = cachedAnswer{answer, until}
+}
+
+// makeRoom forgets what does not count any more, or one answer at random. The
+// caller holds mu.
+func (c *OCSPClient) makeRoom(now time.Time) {
+	before := len(c.answers)
+	for key, cached := range c.answers {
+		if now.After(cached.until) {
+			delete(c.answers, key)
+		}
+	}
+	if len(c.answers) < before {
+		return
+	}
+	for key := range c.answers {
+		delete(c.answers, key)
+		return
+	}
+}

@@ -1,0 +1,313 @@
+package mtls
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/big"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// CRLSource is an authority whose CRLs are wanted, and where they are to be had.
+type CRLSource struct {
+	// Name begins its files' names and stands in logs: lower-case letters,
+	// digits and hyphens.
+	Name string
+	// Issuer signs them. Nothing signed by another key is ever taken.
+	Issuer *x509.Certificate
+	// URLs of the complete CRL and of its delta, tried in turn. Without any,
+	// they come by the drop folder.
+	URLs      []string
+	DeltaURLs []string
+}
+
+// RefreshOptions shape a Refresher.
+type RefreshOptions struct {
+	Sources []CRLSource
+	// Folder keeps the last good copies, and the bypass. It must exist.
+	Folder string
+	// Drop is a folder watched for CRLs brought by hand; "" for none. Files in
+	// it are read, never changed.
+	Drop string
+	// Fetch gets a CRL: Fetcher.CRL. Nil: nothing is fetched.
+	Fetch func(ctx context.Context, address string, held Validators) (*Fetched, error)
+	// Limits on what is read.
+	Limits CRLLimits
+	// ClockSkew is how far in the future a thisUpdate may lie.
+	ClockSkew time.Duration
+	// Every is the longest time between two fetches; default one day, as ANS asks.
+	Every time.Duration
+	// Margin is how long before nextUpdate the alarm sounds; default two days.
+	Margin time.Duration
+	// OnRevoked is told of what a new CRL revokes, after it is in force. It runs
+	// beside the logins and holds none up, but the next CRL waits for it.
+	OnRevoked func(context.Context, RevocationNews)
+	// OnAlarm is told when a CRL's verdict changes.
+	OnAlarm func(context.Context, CRLStatus)
+	Log     *slog.Logger     // nil = slog.Default
+	Now     func() time.Time // nil = time.Now
+	Random  func() float64   // in [0,1); nil = math/rand/v2
+}
+
+// Defaults of RefreshOptions.
+const (
+	DefaultRefreshEvery = 24 * time.Hour
+	DefaultAlarmMargin  = 48 * time.Hour
+)
+
+// RevocationNews is a new CRL in force.
+type RevocationNews struct {
+	Issuer *x509.Certificate
+	List   *CRL
+	// Added yields what the list before did not revoke.
+	Added iter.Seq2[*big.Int, RevokedEntry]
+	// First: no list was held before, so Added is all of this one, millions
+	// perhaps. Who knows fewer certificates does better to ask List.Find.
+	First bool
+}
+
+// Refresher holds the CRLs in force and keeps them fresh. It is Evidence for a
+// Verifier; a CRL it takes counts from the next login on, with no restart and
+// no login waiting.
+//
+// It takes a CRL only when it is whole, signed by its source's issuer,
+// understood, not from the future, and newer than the one held; whatever else
+// arrives, by network, by the drop folder or on its own disk, leaves that one
+// in force. It judges no staleness: the Verifier does, by its policy.
+type Refresher struct {
+	options RefreshOptions
+	current atomic.Pointer[CRLSet]
+	bypass  atomic.Pointer[Bypass]
+
+	mu    sync.Mutex // guards what follows, and writing into Folder
+	held  map[crlSlot]*heldCRL
+	fetch map[fetchKey]*fetchState
+	seen  map[string]fileStamp // files of both folders already dealt with
+}
+
+// crlSlot is the place of one CRL: a newer one replaces it, others stand beside.
+type crlSlot struct {
+	source string // CRLSource.Name
+	scope  string // DER of issuingDistributionPoint
+	delta  bool
+}
+
+// heldCRL is a CRL in force.
+type heldCRL struct {
+	list   *CRL
+	origin crlOrigin
+	file   string // its copy in Folder
+}
+
+// crlOrigin is kept beside the copy on disk.
+type crlOrigin struct {
+	From       string     `json:"from"` // address or file name
+	At         time.Time  `json:"at"`
+	Validators Validators `json:"validators"`
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,60}$`)
+
+// NewRefresher checks the options and reads the last good copies, each verified
+// as if it had just arrived. A copy that does not hold is logged and left out:
+// the server starts, and refuses what it cannot judge.
+func NewRefresher(options RefreshOptions) (*Refresher, error) {
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Random == nil {
+		options.Random = rand.Float64
+	}
+	options.Every = orDefault(options.Every, DefaultRefreshEvery)
+	options.Margin = orDefault(options.Margin, DefaultAlarmMargin)
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	r := &Refresher{options: options, held: map[crlSlot]*heldCRL{}, fetch: map[fetchKey]*fetchState{}, seen: map[string]fileStamp{}}
+	r.publish()
+	return r, r.load()
+}
+
+func (o RefreshOptions) check() error {
+	names := map[string]bool{}
+	for _, s := range o.Sources {
+		switch {
+		case s.Issuer == nil:
+			return fmt.Errorf("CRL source %q: no issuer", s.Name)
+		case !sourceName.MatchString(s.Name):
+			return fmt.Errorf("CRL source %q: the name must be of lower-case letters, digits and hyphens", s.Name)
+		case names[s.Name]:
+			return fmt.Errorf("CRL source %q: named twice", s.Name)
+		}
+		names[s.Name] = true
+	}
+	if o.Folder == "" {
+		return errors.New("a folder for the last good CRLs is needed")
+	}
+	return nil
+}
+
+// CRLs implements Evidence.
+func (r *Refresher) CRLs(issuer []byte) []*CRL { return r.current.Load().CRLs(issuer) }
+
+// publish puts what is held in force, all at once. The caller holds mu.
+func (r *Refresher) publish() {
+	lists := make([]*CRL, 0, len(r.held))
+	for _, h := range r.held {
+		lists = append(lists, h.list)
+	}
+	set := NewCRLSet(lists...)
+	r.current.Store(&set)
+}
+
+// adopt takes a CRL into force when it may be, under the key it belongs to.
+// keep is called before, to put its copy where a restart finds it. It returns
+// the CRL that is in force: with ErrUnchanged, the one held already.
+func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only string, keep func(*heldCRL) error) (*CRL, error) {
+	source, err := r.sourceOf(list, only)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	slot := crlSlot{source.Name, list.scope(), list.IsDelta()}
+	before := r.held[slot]
+	adopted := &heldCRL{list: list, origin: origin, file: slot.file()}
+	err = r.acceptable(list, source.Issuer, before, r.held[crlSlot{source.Name, list.scope(), false}])
+	if err == nil {
+		err = keep(adopted)
+	}
+	if err == nil {
+		r.held[slot] = adopted
+		r.publish()
+	}
+	r.mu.Unlock()
+	if err != nil {
+		if errors.Is(err, ErrUnchanged) {
+			list = before.list
+		}
+		return list, err
+	}
+	r.options.Log.Info("CRL in force", "authority", source.Name, "delta", list.IsDelta(), "number", list.Number, "entries", list.Len(),
+		"this_update", list.ThisUpdate, "next_update", list.NextUpdate, "from", origin.From)
+	r.tell(ctx, source, list, before)
+	return list, nil
+}
+
+func (r *Refresher) tell(ctx context.Context, source *CRLSource, list *CRL, before *heldCRL) {
+	if r.options.OnRevoked == nil {
+		return
+	}
+	news := RevocationNews{Issuer: source.Issuer, List: list, First: before == nil, Added: list.Added(nil)}
+	if before != nil {
+		news.Added = list.Added(before.list)
+	}
+	r.options.OnRevoked(ctx, news)
+}
+
+// sourceOf finds whose CRL it is: by name and key, two authorities may bear one
+// name. With only, no other source will do.
+func (r *Refresher) sourceOf(list *CRL, only string) (*CRLSource, error) {
+	var refusal error = crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer))
+	for i := range r.options.Sources {
+		s := &r.options.Sources[i]
+		if only != "" && s.Name != only || string(list.Issuer) != string(s.Issuer.RawSubject) {
+			continue
+		}
+		if refusal = list.CheckSignature(s.Issuer); refusal == nil {
+			return s, nil
+		}
+	}
+	return nil, refusal
+}
+
+// ErrUnchanged is a CRL that is held already.
+var ErrUnchanged = errors.New("this CRL is already in force")
+
+// acceptable decides whether a CRL signed by issuer may replace the one before.
+func (r *Refresher) acceptable(list *CRL, issuer *x509.Certificate, before, complete *heldCRL) error {
+	if err := understood(list, issuer); err != nil {
+		return err
+	}
+	if now := r.options.Now(); list.ThisUpdate.After(now.Add(r.options.ClockSkew)) {
+		return crlFault(CRLNotYet, 0, "thisUpdate is %s", list.ThisUpdate.Format(time.RFC3339))
+	}
+	if before != nil {
+		if err := supersedes(list, before.list); err != nil {
+			return err
+		}
+	}
+	if list.IsDelta() {
+		return fits(list, complete)
+	}
+	return nil
+}
+
+// understood: by its issuer's current key, and of a kind a Verifier can use
+// (RFC 5280 §5.2, §5.3, §6.3.3).
+func understood(list *CRL, issuer *x509.Certificate) error {
+	point := list.IssuingDistributionPoint
+	switch {
+	case list.AuthorityKeyID != nil && len(issuer.SubjectKeyId) > 0 && !slices.Equal(list.AuthorityKeyID, issuer.SubjectKeyId):
+		return crlFault(CRLOtherIssuer, 0, "it names key %x", list.AuthorityKeyID)
+	case len(list.UnknownCritical) > 0:
+		return crlFault(CRLUnsupportedExtension, 0, "%s", list.UnknownCritical[0])
+	case len(list.UnknownCriticalEntry) > 0:
+		return crlFault(CRLUnsupportedExtension, 0, "%s, of an entry", list.UnknownCriticalEntry[0])
+	case point != nil && point.Indirect, list.CertificateIssuer:
+		return crlFault(CRLUnsupportedScope, 0, "an indirect CRL")
+	case point != nil && point.OnlySomeReasons:
+		return crlFault(CRLUnsupportedScope, 0, "split by reason")
+	case list.NextUpdate.IsZero():
+		return crlFault(CRLStale, 0, "it has no nextUpdate (§5.1.2.5)")
+	}
+	return nil
+}
+
+// supersedes: a higher number (§5.2.3), and not issued earlier. Numbers never
+// go back; who lets them has lost entries.
+func supersedes(list, before *CRL) error {
+	if list.Number != nil && before.Number != nil {
+		switch order := list.Number.Cmp(before.Number); {
+		case order < 0:
+			return crlFault(CRLOlder, 0, "number %s, %s is in force", list.Number, before.Number)
+		case order == 0 && list.ThisUpdate.Equal(before.ThisUpdate):
+			return ErrUnchanged
+		case order == 0:
+			return crlFault(CRLOlder, 0, "number %s again, with another thisUpdate", list.Number)
+		}
+	} else if before.Number != nil {
+		return crlFault(CRLOlder, 0, "it has no number, %s is in force", before.Number)
+	}
+	switch {
+	case list.ThisUpdate.Equal(before.ThisUpdate) && list.Number == nil:
+		return ErrUnchanged
+	case list.ThisUpdate.Before(before.ThisUpdate):
+		return crlFault(CRLOlder, 0, "of %s, that of %s is in force", list.ThisUpdate.Format(time.RFC3339), before.ThisUpdate.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// fits: a delta is of use only upon a complete CRL that is at least its base
+// (§5.2.4 (c)). One that is not must not take the place of one that is.
+func fits(delta *CRL, complete *heldCRL) error {
+	switch {
+	case complete == nil:
+		return crlFault(CRLDeltaMismatch, 0, "no complete CRL is held")
+	case complete.list.Number == nil || delta.Number == nil:
+		return crlFault(CRLDeltaMismatch, 0, "delta and complete CRL must be numbered")
+	case complete.list.Number.Cmp(delta.BaseNumber) < 0:
+		return crlFault(CRLDeltaMismatch, 0, "its base is %s, %s is held", delta.BaseNumber, complete.list.Number)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package mtls
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// fetchKey is one thing fetched: an authority's complete CRL, or its delta.
+type fetchKey struct {
+	source string
+	delta  bool
+}
+
+// fetchState is how fetching it goes; guarded by Refresher.mu.
+type fetchState struct {
+	failures int
+	since    time.Time // of the first of these failures
+	last     error
+	next     time.Time
+	hurry    chan struct{} // of one place: fetch now
+}
+
+// Back-off after failures, and bounds on the time between fetches.
+const (
+	firstRetry   = time.Minute
+	longestRetry = time.Hour
+	shortestWait = 5 * time.Minute
+)
+
+// Run refreshes until ctx ends. It is called once.
+func (r *Refresher) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	for i := range r.options.Sources {
+		source := &r.options.Sources[i]
+		if r.options.Fetch == nil {
+			continue
+		}
+		if len(source.URLs) > 0 {
+			group.Go(func() { r.fetchLoop(ctx, source, false) })
+		}
+		if len(source.DeltaURLs) > 0 {
+			group.Go(func() { r.fetchLoop(ctx, source, true) })
+		}
+	}
+	group.Go(func() { r.watch(ctx) })
+	group.Go(func() { r.alarms(ctx) })
+	group.Wait()
+}
+
+func (r *Refresher) fetchLoop(ctx context.Context, source *CRLSource, delta bool) {
+	key := fetchKey{source.Name, delta}
+	r.plan(key)
+	for {
+		r.mu.Lock()
+		state := r.state(key)
+		wait := state.next.Sub(r.options.Now())
+		r.mu.Unlock()
+		timer := time.NewTimer(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-state.hurry:
+			timer.Stop()
+		case <-timer.C:
+		}
+		if err := r.Fetch(ctx, source.Name, delta); err != nil && ctx.Err() == nil {
+			r.options.Log.Error("CRL not refreshed; the one in force stays", "authority", source.Name, "delta", delta, "error", err)
+		}
+	}
+}
+
+// state is made when first asked for. The caller holds mu.
+func (r *Refresher) state(key fetchKey) *fetchState {
+	s := r.fetch[key]
+	if s == nil {
+		s = &fetchState{hurry: make(chan struct{}, 1)}
+		r.fetch[key] = s
+	}
+	return s
+}
+
+// Fetch fetches an authority's complete CRL or its delta now, from the first
+// of its addresses that gives one that may be taken. It returns nil when one
+// is in force that the address confirms.
+func (r *Refresher) Fetch(ctx context.Context, name string, delta bool) error {
+	source, addresses := r.addresses(name, delta)
+	if r.options.Fetch == nil || len(addresses) == 0 {
+		return errors.New("no address to fetch from")
+	}
+	var failures []error
+	for _, address := range addresses {
+		err := r.fetchFrom(ctx, source, delta, address)
+		if err == nil {
+			failures = nil
+			break
+		}
+		failures = append(failures, err)
+		if errors.Is(err, CRLDeltaMismatch) {
+			r.hurry(fetchKey{name, false})
+		}
+	}
+	err := errors.Join(failures...)
+	r.done(fetchKey{name, delta}, err)
+	return err
+}
+
+func (r *Refresher) addresses(name string, delta bool) (*CRLSource, []string) {
+	for i := range r.options.Sources {
+		if s := &r.options.Sources[i]; s.Name == name {
+			if delta {
+				return s, s.DeltaURLs
+			}
+			return s, s.URLs
+		}
+	}
+	return nil, nil
+}
+
+// hurry makes the loop of that key fetch at once.
+func (r *Refresher) hurry(key fetchKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case r.state(key).hurry <- struct{}{}:
+	default: // it is already in a hurry
+	}
+}
+
+func (r *Refresher) fetchFrom(ctx context.Context, source *CRLSource, delta bool, address string) error {
+	held, origin := r.newest(source.Name, delta)
+	var validators Validators
+	if held != nil && origin.From == address {
+		validators = origin.Validators
+	}
+	fetched, err := r.options.Fetch(ctx, address, validators)
+	if errors.Is(err, FetchNotModified) && validators != (Validators{}) {
+		r.confirm(held, crlOrigin{address, r.options.Now().UTC(), validators})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer fetched.Close()
+	origin = crlOrigin{address, r.options.Now().UTC(), fetched.Validators}
+	taken, err := r.take(ctx, fetched, origin, source.Name)
+	if errors.Is(err, ErrUnchanged) {
+		r.confirm(taken, origin)
+		return nil
+	}
+	return err
+}
+
+// confirm notes that what is held was found current.
+func (r *Refresher) confirm(list *CRL, origin crlOrigin) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.held {
+		if h.list == list {
+			h.origin = origin
+			r.keepOrigin(h)
+		}
+	}
+}
+
+// newest is the CRL of that kind that is in force, of whatever scope, and where
+// it came from; nil when there is none.
+func (r *Refresher) newest(name string, delta bool) (list *CRL, origin crlOrigin) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for slot, h := range r.held {
+		if slot.source == name && slot.delta == delta && (list == nil || newer(h.list, list)) {
+			list, origin = h.list, h.origin
+		}
+	}
+	return list, origin
+}
+
+// done notes the outcome of a fetch and when the next is due.
+func (r *Refresher) done(key fetchKey, err error) {
+	now := r.options.Now()
+	held, _ := r.newest(key.source, key.delta)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state(key)
+	if s.last = err; err == nil {
+		s.failures, s.since = 0, time.Time{}
+	} else {
+		if s.failures == 0 {
+			s.since = now
+		}
+		s.failures++
+	}
+	s.next = now.Add(r.wait(held, s.failures, now))
+}
+
+// plan sets when a loop that begins fetches first: at once without a CRL or
+// with one whose last fetch is long past.
+func (r *Refresher) plan(key fetchKey) {
+	now := r.options.Now()
+	held, origin := r.newest(key.source, key.delta)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state(key)
+	s.next = now
+	if held != nil && !origin.At.IsZero() {
+		s.next = origin.At.Add(r.wait(held, 0, origin.At))
+	}
+}
+
+// wait is how long after a fetch the next one is due: at most Every, and well
+// before nextUpdate, at a time that differs between installations so that they
+// do not all come at once (ANS asks for it). After failures: soon, then less
+// and less often.
+func (r *Refresher) wait(held *CRL, failures int, now time.Time) time.Duration {
+	spread := 0.75 + 0.25*r.options.Random()
+	if failures > 0 {
+		retry := min(firstRetry<<min(failures-1, 6), longestRetry)
+		return time.Duration(float64(retry) * spread)
+	}
+	wait := r.options.Every
+	if held != nil {
+		wait = min(wait, held.NextUpdate.Sub(now)/2)
+	}
+	return max(time.Duration(float64(wait)*spread), shortestWait)
+}

@@ -1,0 +1,125 @@
+package mtls
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Folders are looked at when the system tells of a change, and from time to
+// time all the same: network shares tell nothing.
+const (
+	folderPoll   = 30 * time.Second
+	folderSettle = 300 * time.Millisecond // a copy makes many events
+)
+
+// watch follows both folders until ctx ends.
+func (r *Refresher) watch(ctx context.Context) {
+	events := r.folderEvents(ctx)
+	poll := time.NewTicker(folderPoll)
+	defer poll.Stop()
+	r.Scan(ctx)
+	settle := time.NewTimer(0)
+	<-settle.C
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-events:
+			settle.Reset(folderSettle)
+			continue
+		case <-settle.C:
+		case <-poll.C:
+		}
+		r.Scan(ctx)
+	}
+}
+
+// folderEvents passes on that something changed. Without notification there is
+// still the polling.
+func (r *Refresher) folderEvents(ctx context.Context) <-chan fsnotify.Event {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		r.options.Log.Warn("folders of CRLs are polled only", "error", err)
+		return nil
+	}
+	context.AfterFunc(ctx, func() { watcher.Close() })
+	for _, folder := range r.folders() {
+		if err := watcher.Add(folder); err != nil {
+			r.options.Log.Warn("folder of CRLs is polled only", "folder", folder, "error", err)
+		}
+	}
+	go func() {
+		for err := range watcher.Errors {
+			r.options.Log.Warn("watching folders of CRLs", "error", err)
+		}
+	}()
+	return watcher.Events
+}
+
+func (r *Refresher) folders() []string {
+	if r.options.Drop == "" {
+		return []string{r.options.Folder}
+	}
+	return []string{r.options.Folder, r.options.Drop}
+}
+
+// Scan deals with the files of both folders that have changed since it last
+// did: CRLs dropped, copies put there by another process, the bypass.
+func (r *Refresher) Scan(ctx context.Context) {
+	for _, folder := range r.folders() {
+		files, err := os.ReadDir(folder)
+		if err != nil {
+			r.options.Log.Error("folder of CRLs not read", "folder", folder, "error", err)
+			continue
+		}
+		for _, f := range files {
+			if f.Type().IsRegular() && !strings.HasPrefix(f.Name(), ".") {
+				r.changed(ctx, folder, f.Name())
+			}
+		}
+	}
+	r.bypassGone()
+}
+
+func (r *Refresher) changed(ctx context.Context, folder, name string) {
+	path := filepath.Join(folder, name)
+	stamp := stampOf(path)
+	r.mu.Lock()
+	known := r.seen[path] == stamp
+	r.mu.Unlock()
+	if known {
+		return
+	}
+	var err error
+	switch {
+	case folder == r.options.Drop:
+		_, err = r.Import(ctx, path)
+	case name == bypassFile:
+		r.loadBypass()
+	case filepath.Ext(name) == crlSuffix:
+		err = r.loadCopy(ctx, path)
+	}
+	if errors.Is(err, ErrUnchanged) {
+		err = nil
+	}
+	if err != nil && stillComing(err) && r.options.Now().Sub(stamp.modified) < time.Minute {
+		return // looked at again when it has grown
+	}
+	if err != nil {
+		r.options.Log.Error("CRL not taken; the one in force stays", "file", path, "error", err)
+	}
+	r.mu.Lock()
+	r.seen[path] = stamp
+	r.mu.Unlock()
+}
+
+// stillComing: the file may be one that is being copied.
+func stillComing(err error) bool {
+	return errors.Is(err, CRLTruncated) || errors.Is(err, os.ErrNotExist)
+}
