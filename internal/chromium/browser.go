@@ -161,6 +161,22 @@ func (tab *Tab) View(width, height int64, scheme string) {
 	}
 }
 
+// WithoutScript switches the page's JavaScript off for the tab's next pages.
+func (tab *Tab) WithoutScript() {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		tab.t.Fatalf("switching JavaScript off: %v", err)
+	}
+}
+
+// Press sends one key of the keyboard: kb.Tab, kb.Enter.
+func (tab *Tab) Press(key string) {
+	tab.t.Helper()
+	tab.do("pressing a key", chromedp.KeyEvent(key))
+}
+
 // Picture writes a PNG of the whole page.
 func (tab *Tab) Picture(file string) {
 	tab.t.Helper()

@@ -1,10 +1,16 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"cpsgate/internal/chromium"
 )
@@ -74,6 +80,89 @@ func signInByPasskey(tab *chromium.Tab) {
 		})();
 	})`)
 	tab.WaitFor(".person")
+}
+
+// TestWithoutJavaScript: the certificate door, the account page and signing out
+// need none, and the page says what does.
+func TestWithoutJavaScript(t *testing.T) {
+	chromium.Need(t)
+	d := startDemo(t)
+	_, _, holder, _ := d.card(t, "good")
+	tab := d.browserWith(t, "good").Tab(t)
+	tab.WithoutScript()
+	tab.Go(d.Main)
+	tab.WaitFor("#passkey noscript p")
+	tab.Click(`a[data-door="card"]`)
+	tab.WaitFor(".person")
+	wantText(t, tab, ".person", holder)
+	tab.Click("[data-signout]")
+	tab.WaitFor("h1")
+	tab.Go(d.Main + "/account")
+	if strings.HasSuffix(tab.URL(), "/account") {
+		t.Error("the account page opens after signing out")
+	}
+}
+
+// TestKeyboard: from the top of the sign-in page, a few Tab keys and Enter sign
+// in, each stop showing where the focus is.
+func TestKeyboard(t *testing.T) {
+	chromium.Need(t)
+	d := startDemo(t)
+	tab := d.browserWith(t, "good").Tab(t)
+	tab.Go(d.Main)
+	for range 6 {
+		tab.Press(kb.Tab)
+		if chromium.Eval[string](tab, `getComputedStyle(document.activeElement).outlineStyle`) == "none" {
+			t.Errorf("no focus ring on %s", chromium.Eval[string](tab, `document.activeElement.outerHTML`))
+		}
+		if chromium.Eval[string](tab, `document.activeElement.dataset.door || ""`) == "card" {
+			tab.Press(kb.Enter)
+			tab.WaitFor(".person")
+			return
+		}
+	}
+	t.Error("the card door is not among the first six stops of the Tab key")
+}
+
+// TestRestart: a restart of the server signs nobody out.
+func TestRestart(t *testing.T) {
+	chromium.Need(t)
+	d := startDemo(t)
+	tab := d.browserWith(t, "good").Tab(t)
+	tab.Go(d.Main)
+	tab.Click(`a[data-door="card"]`)
+	tab.WaitFor(".person")
+	d.stop(t)
+	again := exec.Command(program, "serve", "--config", d.Config)
+	again.Env = []string{"PATH=" + os.Getenv("PATH")}
+	again.Stderr = os.Stderr
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = again.Process.Signal(syscall.SIGTERM)
+		if err := again.Wait(); err != nil {
+			t.Errorf("serve did not end well: %v", err)
+		}
+	})
+	waitReady(t, d.Admin+"/readyz")
+	tab.Go(d.Main + "/account")
+	tab.WaitFor(".person")
+}
+
+func waitReady(t *testing.T, url string) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		response, err := http.Get(url)
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	t.Fatalf("%s is not ready", url)
 }
 
 // TestRefusals: each card that must not sign in meets the page that says so.
