@@ -1,0 +1,185 @@
+package mtls_test
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"sync"
+	"testing"
+	"time"
+
+	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+)
+
+// responder answers as an authority does, counts, and can be made to fail.
+type responder struct {
+	ca *testpki.Authority
+
+	mu    sync.Mutex
+	now   time.Time
+	asked int
+	spec  testpki.OCSPSpec
+	fail  error
+	hold  chan struct{} // answers wait for it, when it is there
+}
+
+func (r *responder) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func (r *responder) fetch(_ context.Context, _ string, question []byte) ([]byte, error) {
+	r.mu.Lock()
+	r.asked++
+	spec, fail, hold := r.spec, r.fail, r.hold
+	spec.ThisUpdate = r.now
+	r.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	request, err := testpki.ParseOCSPRequest(question)
+	if err != nil {
+		return nil, err
+	}
+	return r.ca.OCSPResponse(spec, request)
+}
+
+func newOCSPClient(t *testing.T) (*responder, *mtls.OCSPClient) {
+	r := &responder{ca: crlAuthority(t), now: crlNow}
+	return r, &mtls.OCSPClient{Fetch: r.fetch, Now: r.clock}
+}
+
+var responders = []string{"http://ocsp.example/"}
+
+func TestOCSPClientRemembers(t *testing.T) {
+	r, client := newOCSPClient(t)
+	issuer := r.ca.Certificate
+	ask := func(serial int64, want mtls.OCSPStatus, asked int, when string) {
+		t.Helper()
+		answer, err := client.Ask(t.Context(), big.NewInt(serial), issuer, responders)
+		if err != nil || answer.Status != want || r.asked != asked {
+			t.Errorf("%s: %s %v, asked %d times, want %s, %d", when, answer.Status, err, r.asked, want, asked)
+		}
+	}
+	if _, found := client.Answer(big.NewInt(1), issuer); found {
+		t.Error("an answer from nowhere")
+	}
+	ask(1, mtls.OCSPGood, 1, "first")
+	ask(1, mtls.OCSPGood, 1, "again")
+	ask(2, mtls.OCSPGood, 2, "another serial")
+	r.ca.Revoke(big.NewInt(1), crlNow, 0)
+	ask(1, mtls.OCSPGood, 2, "revoked, but remembered")
+	r.now = r.now.Add(10*time.Minute + time.Second)
+	if _, found := client.Answer(big.NewInt(1), issuer); found {
+		t.Error("remembered for too long")
+	}
+	ask(1, mtls.OCSPRevoked, 3, "revoked")
+	if answer, found := client.Answer(big.NewInt(1), issuer); !found || answer.Status != mtls.OCSPRevoked {
+		t.Error("not remembered")
+	}
+	r.spec.Status = testpki.Unknown
+	ask(3, mtls.OCSPUnknown, 4, "unknown")
+	ask(3, mtls.OCSPUnknown, 5, "unknown is not remembered")
+}
+
+func TestOCSPClientForgetsAtNextUpdate(t *testing.T) {
+	r, client := newOCSPClient(t)
+	r.spec.NextUpdate = crlNow.Add(time.Minute)
+	client.Policy.ClockSkew = time.Second
+	if _, err := client.Ask(t.Context(), big.NewInt(1), r.ca.Certificate, responders); err != nil {
+		t.Fatal(err)
+	}
+	r.now = r.now.Add(time.Minute + 2*time.Second)
+	if _, found := client.Answer(big.NewInt(1), r.ca.Certificate); found {
+		t.Error("remembered past its nextUpdate")
+	}
+}
+
+// A responder that is down costs one login its deadline, and not every one.
+func TestOCSPClientRests(t *testing.T) {
+	r, client := newOCSPClient(t)
+	r.fail = &mtls.FetchError{Fault: mtls.FetchTooSlow}
+	for range 5 {
+		if _, err := client.Ask(t.Context(), big.NewInt(1), r.ca.Certificate, responders); !errors.Is(err, mtls.FetchTooSlow) {
+			t.Fatal(err)
+		}
+	}
+	if r.asked != 1 {
+		t.Errorf("asked %d times", r.asked)
+	}
+	r.fail, r.now = nil, r.now.Add(31*time.Second)
+	if _, err := client.Ask(t.Context(), big.NewInt(1), r.ca.Certificate, responders); err != nil {
+		t.Error("when it is back:", err)
+	}
+}
+
+func TestOCSPClientAsksTheNext(t *testing.T) {
+	r, client := newOCSPClient(t)
+	broken := func(ctx context.Context, address string, question []byte) ([]byte, error) {
+		if address == "http://first.example/" {
+			return []byte("not an answer"), nil
+		}
+		return r.fetch(ctx, address, question)
+	}
+	client.Fetch = broken
+	if answer, err := client.Ask(t.Context(), big.NewInt(1), r.ca.Certificate, []string{"http://first.example/", "http://second.example/"}); err != nil || answer.Status != mtls.OCSPGood {
+		t.Errorf("%+v %v", answer, err)
+	}
+	if _, err := client.Ask(t.Context(), big.NewInt(2), r.ca.Certificate, []string{"http://first.example/"}); !errors.Is(err, mtls.OCSPMalformed) {
+		t.Error(err)
+	}
+	if _, err := client.Ask(t.Context(), big.NewInt(2), r.ca.Certificate, nil); !errors.Is(err, mtls.ErrNoResponder) {
+		t.Error(err)
+	}
+}
+
+// Logins that wait for one answer ask once, and one that gives up takes
+// nothing from the others.
+func TestOCSPClientAsksOnce(t *testing.T) {
+	r, client := newOCSPClient(t)
+	r.hold = make(chan struct{})
+	gone, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for i := range 8 {
+		ctx := t.Context()
+		if i == 0 {
+			ctx = gone
+		}
+		group.Go(func() {
+			if _, err := client.Ask(ctx, big.NewInt(1), r.ca.Certificate, responders); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	close(r.hold)
+	group.Wait()
+	if r.asked > 2 {
+		t.Errorf("asked %d times", r.asked)
+	}
+}
+
+func TestOCSPClientIsBounded(t *testing.T) {
+	r, client := newOCSPClient(t)
+	client.CacheSize = 3
+	for serial := range int64(10) {
+		if _, err := client.Ask(t.Context(), big.NewInt(serial), r.ca.Certificate, responders); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remembered := 0
+	for serial := range int64(10) {
+		if _, found := client.Answer(big.NewInt(serial), r.ca.Certificate); found {
+			remembered++
+		}
+	}
+	if remembered != 3 {
+		t.Errorf("%d answers remembered", remembered)
+	}
+}
