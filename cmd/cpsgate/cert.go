@@ -17,7 +17,7 @@ type certVerifyCommand struct {
 	Anchors       string    `placeholder:"DIR" help:"Trust anchors. Default: the two built-in authorities that issue persons' cards."`
 	Intermediates string    `placeholder:"DIR" help:"Other certificates that a path may need, or that sign CRLs."`
 	CRLs          string    `name:"crls" placeholder:"DIR" help:"CRLs, complete and delta."`
-	OCSP          []string  `name:"ocsp" sep:"none" placeholder:"FILE" help:"OCSP response, DER. May be given several times."`
+	OCSP          []string  `name:"ocsp" sep:"none" placeholder:"FILE" help:"OCSP response, DER or PEM; may be given several times."`
 	At            time.Time `placeholder:"RFC3339" help:"Judge as of that time. Default: now."`
 	Profile       string    `enum:"cps,any" default:"cps" help:"cps: the authentication certificate of a person's card; any: any valid certificate."`
 	Policy        []string  `sep:"none" placeholder:"OID" help:"Certificate policy of which one must hold; may be given several times."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -135,4 +136,20 @@ func readCRLFile(path string, limits mtls.CRLLimits) (*mtls.CRL, error) {
 	}
 	defer file.Close()
 	return mtls.ReadCRL(file, limits)
+}
+
+// ocspAnswers reads OCSP responses, DER or PEM.
+func ocspAnswers(env *environment, paths []string) ([][]byte, error) {
+	var answers [][]byte
+	for _, path := range paths {
+		data, err := readCertificateFile(env, path)
+		if err != nil {
+			return nil, err
+		}
+		if block, _ := pem.Decode(data); block != nil && block.Type == "OCSP RESPONSE" {
+			data = block.Bytes
+		}
+		answers = append(answers, data)
+	}
+	return answers, nil
 }

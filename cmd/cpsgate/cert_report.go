@@ -19,6 +19,8 @@ type verdictReport struct {
 	Detail  string `json:"detail"`
 	Clause  string `json:"clause,omitempty"`
 	At      string `json:"at"`
+	// Allowed are leniencies without which it would have been refused.
+	Allowed []mtls.Allowance `json:"allowed,omitempty"`
 	// Holder is whom the verified certificate names; Claimed is what a refused
 	// one says, for which nobody vouches.
 	Holder  *holderReport `json:"holder,omitempty"`
@@ -74,7 +76,7 @@ type stepReport struct {
 }
 
 func reportVerdict(v mtls.Verdict, at time.Time, anonymous, explain bool) verdictReport {
-	report := verdictReport{Verdict: "accepted", At: rfc3339(at)}
+	report := verdictReport{Verdict: "accepted", At: rfc3339(at), Allowed: v.Allowed}
 	switch {
 	case v.Refusal == nil && anonymous:
 		report.Holder = &holderReport{Subject: mtls.FormatName(v.Path[0].RawSubject), Certificate: reportCertificate(v.Holder.Certificate)}
@@ -153,6 +155,9 @@ func writeVerdict(w io.Writer, r verdictReport) error {
 			fmt.Fprintf(&b, "the certificate claims (not verified): %s\n", r.Claimed.line())
 			r.Claimed.describe(&b)
 		}
+	}
+	for _, allowed := range r.Allowed {
+		fmt.Fprintf(&b, "let pass by policy: %s\n", allowed)
 	}
 	fmt.Fprintf(&b, "judged as of %s\n", r.At)
 	writeSteps(&b, r)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
 )
 
 // certTime is the time of the stories, $AT in them.
@@ -46,7 +48,8 @@ func TestCertScripts(t *testing.T) {
 
 // makeCertFiles makes anchors (FORT and STANDARD PERSONNES), authorities (the
 // roots), crls (of all four) and cards: good, revoked, expired, service,
-// signature, test. Half of it is PEM, half DER.
+// signature, test; ocsp (good and revoked of the good card, authority of its
+// issuer). Half of it is PEM, half DER.
 func makeCertFiles(t *testing.T, folder string) {
 	t.Helper()
 	pki, err := testpki.New(testpki.Options{Now: certTime})
@@ -80,6 +83,28 @@ func makeCertFiles(t *testing.T, folder string) {
 	save("signature.pem", "CERTIFICATE", good.Signature.DER)
 	card("revoked", testpki.CardSpec{Type: identity.CardCPE}).Revoke(certTime().Add(-time.Hour), testpki.ReasonKeyCompromise)
 	card("expired", testpki.CardSpec{NotBefore: certTime().AddDate(-4, 0, 0)})
+	answer := func(name string, a *testpki.Authority, serial *big.Int) {
+		t.Helper()
+		question, err := mtls.OCSPQuestion{Serial: serial, Issuer: a.Certificate}.DER()
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := testpki.ParseOCSPRequest(question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := a.OCSPResponse(testpki.OCSPSpec{}, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		save("ocsp/"+name+".der", "", der)
+	}
+	issuer := pki.Issuer(testpki.Fort, testpki.Persons)
+	answer("good", issuer, good.Authentication.Certificate.SerialNumber)
+	answer("authority", pki.Root(testpki.Fort), issuer.Certificate.SerialNumber)
+	issuer.Revoke(good.Authentication.Certificate.SerialNumber, certTime(), testpki.ReasonKeyCompromise)
+	answer("revoked", issuer, good.Authentication.Certificate.SerialNumber)
+	issuer.Release(good.Authentication.Certificate.SerialNumber, certTime())
 	card("test", testpki.CardSpec{AlterAuth: func(c *testpki.Template) { c.Set(testpki.Category(0x80)) }})
 	for _, r := range []testpki.Range{testpki.Fort, testpki.Standard} {
 		root, issuer := pki.Root(r), pki.Issuer(r, testpki.Persons)

@@ -55,6 +55,10 @@ func (c *certVerifyCommand) verifier(env *environment) (v *mtls.Verifier, broken
 			return nil, nil, err
 		}
 	}
+	answers, err := ocspAnswers(env, c.OCSP)
+	if err != nil {
+		return nil, nil, err
+	}
 	policy := mtls.Policy{
 		Profile:    mtls.Profile(c.Profile),
 		Revocation: mtls.RevocationPolicy{Mode: mtls.RevocationMode(c.Revocation)},
@@ -62,10 +66,14 @@ func (c *certVerifyCommand) verifier(env *environment) (v *mtls.Verifier, broken
 			Required: policies, InhibitMapping: c.InhibitMapping, InhibitAny: c.InhibitAny,
 		},
 	}
+	if len(answers) > 0 {
+		policy.Revocation.OCSP = mtls.OCSPAlways
+		policy.OCSP.UncheckedResponders = mtls.Accept // looked up in the CRLs given
+	}
 	if trust.HasTest() { // TEST cards, with their identifiers, are judged under TEST anchors alone
 		policy.TestCards, policy.UnknownIdentifiers = mtls.Accept, mtls.Accept
 	}
-	v, err = mtls.NewVerifier(trust, policy, mtls.NewCRLSet(lists...))
+	v, err = mtls.NewVerifier(trust, policy, mtls.FileEvidence{CRLSet: mtls.NewCRLSet(lists...), Answers: answers})
 	return v, broken, err
 }
 
