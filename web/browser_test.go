@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -35,7 +36,6 @@ type browser struct {
 	cookies *cookiejar.Jar
 	inside  *testpki.Pair // what the reader offers
 	lang    string
-	agent   string
 }
 
 // answer is what came back.
@@ -279,3 +279,11 @@ func (a answer) refuses(t testing.TB, status int, reason string) {
 }
 
 func idText(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
+
+func read(t testing.TB, r io.ReadCloser) string {
+	t.Helper()
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	must(t, err)
+	return strings.ToValidUTF8(string(b), "?")
+}

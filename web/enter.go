@@ -29,7 +29,7 @@ func (s *Server) refuse(c echo.Context, event audit.Event, cause error) error {
 		event.Detail += detail
 	}
 	if err := s.record(c, &event); err != nil {
-		return fmt.Errorf("%w; while refusing: %v", err, cause)
+		return fmt.Errorf("%w; while refusing: %s", err, cause.Error())
 	}
 	return cause
 }

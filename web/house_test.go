@@ -5,12 +5,10 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -258,32 +256,6 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// syncBuffer is a log that handlers write and tests read.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func read(t testing.TB, r io.ReadCloser) string {
-	t.Helper()
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
-	must(t, err)
-	return strings.ToValidUTF8(string(b), "?")
 }
 
 func withoutWildcard(o *web.Options) { o.CardWildcard = false }

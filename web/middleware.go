@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -23,9 +22,6 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			cause := recover()
 			if cause == nil {
 				return
-			}
-			if e, ok := cause.(error); ok && errors.Is(e, http.ErrAbortHandler) {
-				panic(cause) // net/http's own way to drop a connection
 			}
 			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}()

@@ -67,7 +67,7 @@ type frame struct {
 	// origin on the card host.
 	Base          string
 	Style, Script string
-	Icon          template.URL
+	Icon          string // "" = none, and the browser shall not look for one
 	Logo          string
 	Switch        string // where the language switch leads; "" = no switch
 	Wide          bool
@@ -79,15 +79,15 @@ type frame struct {
 type helpline struct {
 	Label string
 	Phone string
-	Tel   template.URL // tel: form of Phone
+	Dial  string // the digits of Phone
 }
 
-// newHelpline fills in the default label and makes the telephone's link.
+// newHelpline fills in the default label and finds the digits to dial.
 func newHelpline(label, phone string, t *tongue) helpline {
 	if label == "" {
 		label = t.words["frame.help.label"]
 	}
-	return helpline{Label: label, Phone: phone, Tel: template.URL("tel:" + dialled(phone))}
+	return helpline{Label: label, Phone: phone, Dial: dialled(phone)}
 }
 
 // dialled keeps of a telephone number what is dialled (RFC 3966 §3).

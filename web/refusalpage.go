@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
 
@@ -159,10 +158,9 @@ func (s *Server) frame(c echo.Context, title string) frame {
 	if r.on == listenerCard {
 		// Each file of the card host costs a handshake, and the card a
 		// signature: its pages load the style sheet and nothing else.
-		f.Icon = "data:,"
 		return f
 	}
-	f.Icon, f.Logo = template.URL(s.assets.icon), s.assets.logo
+	f.Icon, f.Logo = s.assets.icon, s.assets.logo
 	f.Switch = s.switchAt(c)
 	return f
 }
