@@ -47,7 +47,7 @@ const (
 	DefaultFetchPatience  = 20 * time.Second
 	DefaultOCSPDeadline   = 3 * time.Second
 	DefaultDirectoryBytes = 16 << 20
-	maxOCSPBytes          = 64 << 10
+	maxOCSPBytes          = 16 << 10
 )
 
 // FetchFault names why nothing was fetched. Compare with errors.Is.

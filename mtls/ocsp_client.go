@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// OCSPClient asks responders and remembers what they answered. Its answers are
-// evidence for a Verifier: ask before a login is judged, and the judgement
-// finds the answer in memory. It is safe for concurrent use.
+// OCSPClient asks responders and remembers what they answered. Beside a
+// Refresher, in a struct that embeds both, it is OCSPEvidence: what
+// Verifier.Questions lists is asked with AskAll before a login is judged, and
+// the judgement finds the answers in memory. It is safe for concurrent use.
 type OCSPClient struct {
 	// Fetch sends a question: Fetcher.OCSP.
 	Fetch func(ctx context.Context, address string, question []byte) ([]byte, error)
@@ -47,6 +48,7 @@ type ocspKey struct{ issuer, serial string }
 
 type cachedAnswer struct {
 	answer OCSPAnswer
+	der    []byte
 	until  time.Time
 }
 
@@ -95,6 +97,29 @@ func (c *OCSPClient) Answer(serial *big.Int, issuer *x509.Certificate) (OCSPAnsw
 	return cached.answer, true
 }
 
+// OCSPAnswers implements OCSPEvidence.
+func (c *OCSPClient) OCSPAnswers(issuer *x509.Certificate, serial *big.Int) [][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, found := c.answers[keyOf(serial, issuer)]
+	if !found || c.now().After(cached.until) {
+		return nil
+	}
+	return [][]byte{cached.der}
+}
+
+// AskAll asks several questions at once, and returns what went wrong. What was
+// answered is remembered all the same.
+func (c *OCSPClient) AskAll(ctx context.Context, questions []OCSPQuestion, responders []string) error {
+	failures := make([]error, len(questions))
+	var group sync.WaitGroup
+	for i, q := range questions {
+		group.Go(func() { _, failures[i] = c.Ask(ctx, q.Serial, q.Issuer, responders) })
+	}
+	group.Wait()
+	return errors.Join(failures...)
+}
+
 // ErrNoResponder is a certificate about which nobody can be asked.
 var ErrNoResponder = errors.New("OCSP: no responder to ask")
 
@@ -104,9 +129,9 @@ func (c *OCSPClient) askAll(ctx context.Context, key ocspKey, serial *big.Int, i
 	}
 	var failures []error
 	for _, address := range responders {
-		answer, err := c.askOne(ctx, address, serial, issuer)
+		answer, der, err := c.askOne(ctx, address, serial, issuer)
 		if err == nil {
-			c.remember(key, answer)
+			c.remember(key, answer, der)
 			return answer, nil
 		}
 		failures = append(failures, err)
@@ -114,21 +139,21 @@ func (c *OCSPClient) askAll(ctx context.Context, key ocspKey, serial *big.Int, i
 	return OCSPAnswer{}, errors.Join(failures...)
 }
 
-func (c *OCSPClient) askOne(ctx context.Context, address string, serial *big.Int, issuer *x509.Certificate) (OCSPAnswer, error) {
+func (c *OCSPClient) askOne(ctx context.Context, address string, serial *big.Int, issuer *x509.Certificate) (answer OCSPAnswer, der []byte, err error) {
 	if err := c.restsStill(address); err != nil {
-		return OCSPAnswer{}, err
+		return answer, nil, err
 	}
 	question := AskOCSP(serial, issuer)
 	request, err := question.DER()
 	if err != nil {
-		return OCSPAnswer{}, err
+		return answer, nil, err
 	}
-	der, err := c.Fetch(ctx, address, request)
-	if err != nil {
+	if der, err = c.Fetch(ctx, address, request); err != nil {
 		c.rest(address, err)
-		return OCSPAnswer{}, err
+		return answer, nil, err
 	}
-	return ReadOCSP(der, question, c.Policy, c.now())
+	answer, err = ReadOCSP(der, question, c.Policy, c.now())
+	return answer, der, err
 }
 
 func (c *OCSPClient) restsStill(address string) error {
@@ -156,7 +181,7 @@ func (c *OCSPClient) rest(address string, err error) {
 
 // remember keeps an answer. "Unknown" is kept by nobody: the responder may
 // learn of a new certificate at any moment.
-func (c *OCSPClient) remember(key ocspKey, answer OCSPAnswer) {
+func (c *OCSPClient) remember(key ocspKey, answer OCSPAnswer, der []byte) {
 	if answer.Status == OCSPUnknown {
 		return
 	}
@@ -173,7 +198,7 @@ func (c *OCSPClient) remember(key ocspKey, answer OCSPAnswer) {
 	if size := int(orDefault(int64(c.CacheSize), DefaultOCSPCacheSize)); len(c.answers) >= size {
 		c.makeRoom(now)
 	}
-	c.answers[key] = cachedAnswer{answer, until}
+	c.answers[key] = cachedAnswer{answer, der, until}
 }
 
 // makeRoom forgets what does not count any more, or one answer at random. The

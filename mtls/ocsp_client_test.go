@@ -183,3 +183,36 @@ func TestOCSPClientIsBounded(t *testing.T) {
 		t.Errorf("%d answers remembered", remembered)
 	}
 }
+
+// A card is judged by OCSP while its CRL cannot be had: what the verifier wants
+// to know is asked, and the same certificate judged again.
+func TestOCSPClientAsEvidence(t *testing.T) {
+	h := newHouse(t, nil)
+	card, revoked := newCard(t, h.pki, testpki.CardSpec{}), newCard(t, h.pki, testpki.CardSpec{})
+	h.issuer.Revoke(revoked.Certificate.SerialNumber, h.clock(), testpki.ReasonKeyCompromise)
+	if err := h.refresher.Fetch(t.Context(), roots, false); err != nil {
+		t.Fatal(err)
+	}
+	r := &responder{ca: h.issuer, now: h.clock()}
+	client := &mtls.OCSPClient{Fetch: r.fetch, Now: r.clock}
+	evidence := struct {
+		*mtls.Refresher
+		*mtls.OCSPClient
+	}{h.refresher, client}
+	var _ mtls.OCSPEvidence = evidence
+	var _ mtls.BypassEvidence = evidence
+	h.verifier = newVerifier(t, trustOf(t, h.pki), mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: mtls.OCSPIfCRLUnavailable}}, evidence)
+	for name, tt := range map[string]struct {
+		card testpki.Pair
+		want mtls.Reason
+	}{"good": {card, ""}, "revoked": {revoked, mtls.Revoked}} {
+		h.want(tt.card, mtls.RevocationUnavailable, name+", before anybody was asked")
+		if err := client.AskAll(t.Context(), h.verifier.Questions(tt.card.DER, h.clock()), responders); err != nil {
+			t.Error(err)
+		}
+		h.want(tt.card, tt.want, name)
+	}
+	if r.asked != 2 {
+		t.Errorf("asked %d times", r.asked)
+	}
+}
