@@ -2,7 +2,6 @@ package mtls
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -96,21 +95,4 @@ func (v *judgement) outsideValidity(c *x509.Certificate) *Refusal {
 		return untrusted(err)
 	}
 	return refuse(reason, clause, detail+at.UTC().Format(time.RFC3339))
-}
-
-// untrusted is the one border where crypto/x509's errors become ours: all of
-// them say that no path leads to an anchor.
-func untrusted(err error) *Refusal {
-	clause := "RFC 5280 §6.1"
-	var ours *pathError
-	var critical x509.UnhandledCriticalExtension
-	switch {
-	case errors.As(err, &ours):
-		clause = ours.clause
-	case errors.As(err, &critical):
-		clause = "RFC 5280 §6.1.4 (o), §6.1.5 (f)"
-	}
-	r := refuse(UntrustedIssuer, clause, err.Error())
-	r.Err = err
-	return r
 }

@@ -49,6 +49,8 @@ type Refusal struct {
 	// audit. Nobody vouches for it: it is never an identity. Nil when the
 	// certificate could not be read.
 	Claimed *identity.Cardholder
+	// ClaimedSubject is the whole subject in the form of RFC 4514, as unverified.
+	ClaimedSubject string
 	// Err is what lies behind, if anything does.
 	Err error
 }

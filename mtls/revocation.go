@@ -118,6 +118,7 @@ func (j *judgement) status(q question) *Refusal {
 func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, faults []fault, revoked *Refusal) {
 	lists, faults := j.lists(q)
 	for _, list := range lists {
+		j.explainList(q, list)
 		if entry, found := list.find(q.serial); found {
 			return false, nil, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
 				q, entry.Reason, entry.Date.Format(time.DateOnly), list))

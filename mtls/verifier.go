@@ -167,7 +167,8 @@ func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
 	found, refusal := j.certificate(claims)
 	if refusal != nil {
 		claimed := claims.cardholder(now)
-		refusal.NotBefore, refusal.NotAfter, refusal.Claimed = unverified.NotBefore, unverified.NotAfter, &claimed
+		refusal.NotBefore, refusal.NotAfter = unverified.NotBefore, unverified.NotAfter
+		refusal.Claimed, refusal.ClaimedSubject = &claimed, FormatName(unverified.RawSubject)
 		return Verdict{Refusal: refusal, Path: found}
 	}
 	return Verdict{Holder: claims.cardholder(now), Path: found, Allowed: j.allowed}
@@ -236,15 +237,7 @@ func (j *judgement) firstGood(paths []path) (path, *Refusal) {
 }
 
 func (j *judgement) path(p path) *Refusal {
-	if j.steps != nil {
-		for i, c := range p {
-			what := "signed by the next, within its validity, not weak"
-			if i == len(p)-1 {
-				what = "trust anchor"
-			}
-			j.holds("a path to an anchor", "RFC 5280 §6.1.3", "%s: %s", nameOf(c), what)
-		}
-	}
+	j.explainPath(p)
 	if j.policy.Profile == ProfileCPS {
 		if r := j.refused("issued by an authority for persons' cards", checkIssuer(p[1], j.policy)); r != nil {
 			return r

@@ -87,6 +87,9 @@ func reportVerdict(v mtls.Verdict, at time.Time, anonymous, explain bool) verdic
 		if v.Refusal.Claimed != nil {
 			report.Claimed = reportHolder(*v.Refusal.Claimed)
 		}
+		if anonymous && report.Claimed != nil {
+			report.Claimed = &holderReport{Subject: v.Refusal.ClaimedSubject, Certificate: report.Claimed.Certificate}
+		}
 	}
 	if explain {
 		report.Path, report.Steps = reportPath(v.Path), reportSteps(v.Steps)
