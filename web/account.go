@@ -70,8 +70,17 @@ func (s *Server) accountPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := accountView{
-		frame:         s.frame(c, r.tongue.words["account.title"]),
+	view := s.accountView(account, open, r)
+	view.frame = s.frame(c, r.tongue.words["account.title"])
+	view.Script, view.Wide = s.assets.script, true
+	if deed := c.QueryParam("done"); slices.Contains(deeds, deed) {
+		view.Done = r.tongue.words["account.done."+deed]
+	}
+	return s.render(c, http.StatusOK, pageAccount, view)
+}
+
+func (s *Server) accountView(account enroll.Account, open []sessions.Session, r *request) accountView {
+	return accountView{
 		Person:        person(account.Professional),
 		ByCertificate: r.session.Method == identity.MethodCPS,
 		Since:         r.tongue.moment(r.session.AuthenticatedAt),
@@ -85,11 +94,6 @@ func (s *Server) accountPage(c echo.Context) error {
 		Held:          held(account.Passkeys),
 		Wait:          r.tongue.duration(ceremonyTime),
 	}
-	if deed := c.QueryParam("done"); slices.Contains(deeds, deed) {
-		view.Done = r.tongue.words["account.done."+deed]
-	}
-	view.Script, view.Wide = s.assets.script, true
-	return s.render(c, http.StatusOK, pageAccount, view)
 }
 
 func (t *tongue) state(name string) stateView {

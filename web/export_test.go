@@ -83,3 +83,21 @@ func AnswerKeys() map[string]string {
 	}
 	return all
 }
+
+// Tell gives what a page says of an error.
+func (s *Server) Tell(err error, tag string) (title, why string, do []string, failed error) {
+	_, a := reasonOf(err)
+	view, failed := s.tellRefusal(err, a, s.tongues[tag])
+	return view.Title, view.Why, view.Do, failed
+}
+
+// OwnErrors are the errors of this package itself, as handlers return them.
+func OwnErrors() []error {
+	errs := []error{&tooMany{wait: time.Minute}, &sessionOver{lasted: time.Hour}}
+	for reason := range ownAnswers {
+		if reason != reasonTooMany && reason != reasonSessionExpired { // the two above
+			errs = append(errs, reason)
+		}
+	}
+	return errs
+}

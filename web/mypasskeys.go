@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -33,7 +34,7 @@ func (s *Server) beginAdd(c echo.Context) error {
 		return err
 	}
 	if r.session.Method != identity.MethodCPS {
-		return s.refuse(c, s.addEvent(c), reasonNotByCertificate)
+		return s.refuse(c, s.addEvent(c, identity.Passkey{}, nil), reasonNotByCertificate)
 	}
 	who, err := s.o.Registry.Professional(ctx, r.session.Holder)
 	if err != nil {
@@ -62,21 +63,14 @@ func (s *Server) finishAdd(c echo.Context) error {
 	}
 	passkey, err := s.judgeAddition(c, ceremony, response)
 	if err != nil {
-		event := s.addEvent(c)
-		var refused *rp.Refusal
-		if errors.As(err, &refused) {
-			event.CredentialHash = audit.HashCredential(refused.CredentialID)
-		}
-		return s.refuse(c, event, err)
+		return s.refuse(c, s.addEvent(c, passkey, err), err)
 	}
 	passkey.Name = name
 	if name == "" {
 		passkey.Name = requestOf(c).tongue.words["account.passkey.unnamed"]
 	}
 	if err := s.o.Registry.AddPasskey(c.Request().Context(), passkey); err != nil {
-		event := s.addEvent(c)
-		event.CredentialHash, event.AAGUID = audit.HashCredential(passkey.ID), hex.EncodeToString(passkey.AAGUID[:])
-		return s.refuse(c, event, err)
+		return s.refuse(c, s.addEvent(c, passkey, err), err)
 	}
 	return c.JSON(http.StatusOK, done{Next: afterDeed("passkey-added")})
 }
@@ -103,9 +97,19 @@ func (s *Server) judgeAddition(c echo.Context, ceremony string, response json.Ra
 	return passkey, nil
 }
 
-func (s *Server) addEvent(c echo.Context) audit.Event {
+// addEvent is the audit's account of an addition that is refused, with what is
+// known of the passkey by then.
+func (s *Server) addEvent(c echo.Context, passkey identity.Passkey, err error) audit.Event {
 	r := requestOf(c)
-	return audit.Event{Kind: audit.KindPasskeyAdd, Subject: r.session.Holder, Card: r.session.CardTokenID}
+	event := audit.Event{Kind: audit.KindPasskeyAdd, Subject: r.session.Holder, Card: r.session.CardTokenID}
+	var refused *rp.Refusal
+	if errors.As(err, &refused) {
+		event.CredentialHash = audit.HashCredential(refused.CredentialID)
+	}
+	if len(passkey.ID) > 0 {
+		event.CredentialHash, event.AAGUID = audit.HashCredential(passkey.ID), hex.EncodeToString(passkey.AAGUID[:])
+	}
+	return event
 }
 
 // renamePasskey gives one of one's own passkeys another name.
@@ -141,6 +145,9 @@ func (s *Server) removePasskey(c echo.Context) error {
 	}
 	if _, err := s.o.Sessions.EndOfPasskey(ctx, id); err != nil {
 		return err
+	}
+	if bytes.Equal(id, requestOf(c).session.PasskeyID) {
+		return s.goodbye(c)
 	}
 	return c.Redirect(http.StatusSeeOther, afterDeed("passkey-removed"))
 }

@@ -122,4 +122,15 @@ func TestKeepingPasskeys(t *testing.T) {
 		elsewhere.useKey(key, softkey.SignCount(31)).refuses(t, http.StatusForbidden, "passkey-revoked")
 		b.signedIn()
 	})
+	t.Run("removed from the session that it opened", func(t *testing.T) {
+		b.t = t
+		fresh := softkey.New(softkey.Options{})
+		b.enrol(fresh, "x")
+		if a := b.useKey(fresh); a.status != http.StatusOK {
+			t.Fatalf("%s", a.body)
+		}
+		b.follow(b.submit("/account/passkeys/remove", url.Values{"id": {idText(fresh.Credentials()[0])}})).
+			says(t, http.StatusOK, "Vous êtes déconnecté")
+		b.signedOut()
+	})
 }

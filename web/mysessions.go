@@ -21,6 +21,11 @@ func (s *Server) signOut(c echo.Context) error {
 	if err := s.leave(c, "signed-out"); err != nil {
 		return err
 	}
+	return s.goodbye(c)
+}
+
+// goodbye leaves nothing of a session that has ended in the browser.
+func (s *Server) goodbye(c echo.Context) error {
 	clearCookie(c, cookieSession)
 	clearCookie(c, cookieCeremony)
 	forgetAll(c)

@@ -89,18 +89,22 @@ func (s *Server) finishPasskey(c echo.Context) error {
 	if err != nil {
 		return s.refuse(c, triedPasskey(used.Passkey, err), err)
 	}
-	wanted, err := s.enter(c, entry{
+	wanted, err := s.enter(c, loginBy(used, begun.Return))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, done{Next: wanted})
+}
+
+func loginBy(used rp.Assertion, wanted string) entry {
+	return entry{
 		session: sessions.Session{
 			Holder: used.Passkey.Holder, Method: identity.MethodFIDO2,
 			CardTokenID: cardOf(used.Passkey), PasskeyID: used.Passkey.ID,
 		},
 		event: passkeyEvent(used.Passkey, regressed(used)),
-		door:  doorPasskey, wanted: begun.Return,
-	})
-	if err != nil {
-		return err
+		door:  doorPasskey, wanted: wanted,
 	}
-	return c.JSON(http.StatusOK, done{Next: wanted})
 }
 
 // take takes a ceremony's state, and refuses one begun in another browser.

@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -105,6 +107,33 @@ func TestEveryReasonHasWords(t *testing.T) {
 	}
 	if keys["rp "+string(rp.ReasonSignCount)] == "" || keys["enroll "+string(enroll.ReasonCardSuspended)] == "" {
 		t.Error("the packages' constants and their files differ")
+	}
+}
+
+// TestEveryReasonIsTold: each error becomes a page without a hole, in both
+// languages, and both tell as many steps.
+func TestEveryReasonIsTold(t *testing.T) {
+	h := quietHouse(t)
+	h.wire(plan{})
+	errs := web.OwnErrors()
+	for key := range web.AnswerKeys() {
+		from, reason, _ := strings.Cut(key, " ")
+		switch from {
+		case "mtls":
+			errs = append(errs, &mtls.Refusal{Reason: mtls.Reason(reason), NotBefore: time.Now(), NotAfter: time.Now()})
+		case "rp":
+			errs = append(errs, fmt.Errorf("deep inside: %w", &rp.Refusal{Reason: rp.Reason(reason)}))
+		case "enroll":
+			errs = append(errs, &enroll.Refusal{Reason: enroll.Reason(reason)})
+		}
+	}
+	errs = append(errs, errors.New("a fault"), &mtls.Refusal{Reason: "never heard of"})
+	for _, err := range errs {
+		fr, whyFR, doFR, failFR := h.web.Tell(err, "fr")
+		en, whyEN, doEN, failEN := h.web.Tell(err, "en")
+		if failFR != nil || failEN != nil || fr == en || whyFR == whyEN || len(doFR) == 0 || len(doFR) != len(doEN) {
+			t.Errorf("%v: %q %q %q %v; %q %q %q %v", err, fr, whyFR, doFR, failFR, en, whyEN, doEN, failEN)
+		}
 	}
 }
 

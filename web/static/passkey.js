@@ -118,10 +118,11 @@ async function login(ceremony, asked, extra) {
   }
 }
 
-// forgetUnknown tells the browser that we do not know the credential it
-// offered, so that it stops offering it (WebAuthn L3 §5.1.10.2).
+// forgetUnknown tells the browser that the credential it offered is none of
+// ours, or never will be again, so that it stops offering it (WebAuthn L3
+// §5.1.10.2). One that is merely suspended stays.
 function forgetUnknown(error, rpId, credentialId) {
-  if (!(error instanceof Refused) || error.answer.reason !== "passkey-unknown") return;
+  if (!(error instanceof Refused) || !["passkey-unknown", "passkey-revoked"].includes(error.answer.reason)) return;
   PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {});
 }
 
