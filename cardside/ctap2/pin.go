@@ -169,10 +169,16 @@ const (
 	maxPIN        = 63
 )
 
+// NormalPIN spells a PIN in the one way that cards compare (§6.5.1: Unicode
+// NFC). The caller clears the result.
+func NormalPIN(pin []byte) []byte {
+	return norm.NFC.Append(make([]byte, 0, 2*len(pin)+paddedPINSize), pin...)
+}
+
 // padPIN normalises a PIN (§6.5.1: Unicode NFC, code points counted, 63 bytes of
 // UTF-8 at most, no NUL) and pads it. The caller clears the result.
 func padPIN(pin []byte, least int) ([]byte, error) {
-	normal := norm.NFC.Append(make([]byte, 0, 2*len(pin)+paddedPINSize), pin...)
+	normal := NormalPIN(pin)
 	defer clear(normal)
 	switch {
 	case len(normal) > maxPIN:
@@ -189,7 +195,7 @@ func padPIN(pin []byte, least int) ([]byte, error) {
 
 // hashPIN is the left half of SHA-256(PIN) (§6.5.5.6). The caller clears it.
 func hashPIN(pin []byte) []byte {
-	normal := norm.NFC.Append(make([]byte, 0, 2*len(pin)+paddedPINSize), pin...)
+	normal := NormalPIN(pin)
 	sum := sha256.Sum256(normal)
 	clear(normal)
 	return sum[:16]

@@ -81,7 +81,7 @@ func (c *Client) Retries(ctx context.Context) (ctap2.Retries, error) {
 
 // SetPIN sets the first PIN.
 func (c *Client) SetPIN(ctx context.Context, pin []byte) error {
-	if _, err := c.converse(ctx, &request{Operation: opSetPIN, NewPIN: bytes.Clone(pin)}); err != nil {
+	if _, err := c.converse(ctx, &request{Operation: opSetPIN, NewPIN: ctap2.NormalPIN(pin)}); err != nil {
 		return fmt.Errorf("setting the PIN: %w", err)
 	}
 	return nil
@@ -89,7 +89,7 @@ func (c *Client) SetPIN(ctx context.Context, pin []byte) error {
 
 // ChangePIN replaces the PIN.
 func (c *Client) ChangePIN(ctx context.Context, current, next []byte) error {
-	_, err := c.withPIN(ctx, &request{Operation: opChangePIN, PIN: bytes.Clone(current), NewPIN: bytes.Clone(next)})
+	_, err := c.withPIN(ctx, &request{Operation: opChangePIN, PIN: ctap2.NormalPIN(current), NewPIN: ctap2.NormalPIN(next)})
 	if err != nil {
 		return fmt.Errorf("changing the PIN: %w", err)
 	}
@@ -99,7 +99,7 @@ func (c *Client) ChangePIN(ctx context.Context, current, next []byte) error {
 // MakeCredential makes a credential.
 func (c *Client) MakeCredential(ctx context.Context, creation ctap2.Creation) (ctap2.Attestation, error) {
 	own := creation
-	own.PIN = bytes.Clone(creation.PIN)
+	own.PIN = normalOrNone(creation.PIN)
 	r, err := c.withPIN(ctx, &request{Operation: opMake, Creation: &own})
 	if err == nil && r.Attestation == nil {
 		err = ErrChild
@@ -114,7 +114,7 @@ func (c *Client) MakeCredential(ctx context.Context, creation ctap2.Creation) (c
 // newest.
 func (c *Client) GetAssertion(ctx context.Context, wanted ctap2.Request) ([]ctap2.Assertion, error) {
 	own := wanted
-	own.PIN = bytes.Clone(wanted.PIN)
+	own.PIN = normalOrNone(wanted.PIN)
 	r, err := c.withPIN(ctx, &request{Operation: opAssert, Assertion: &own})
 	if err == nil && len(r.Assertions) == 0 {
 		err = ErrChild
@@ -127,7 +127,7 @@ func (c *Client) GetAssertion(ctx context.Context, wanted ctap2.Request) ([]ctap
 
 // Credentials lists the discoverable credentials.
 func (c *Client) Credentials(ctx context.Context, pin []byte) ([]ctap2.Stored, error) {
-	r, err := c.withPIN(ctx, &request{Operation: opCredentials, PIN: bytes.Clone(pin)})
+	r, err := c.withPIN(ctx, &request{Operation: opCredentials, PIN: ctap2.NormalPIN(pin)})
 	if err != nil {
 		return nil, fmt.Errorf("listing credentials: %w", err)
 	}
@@ -136,7 +136,7 @@ func (c *Client) Credentials(ctx context.Context, pin []byte) ([]ctap2.Stored, e
 
 // DeleteCredential deletes one discoverable credential.
 func (c *Client) DeleteCredential(ctx context.Context, id, pin []byte) error {
-	_, err := c.withPIN(ctx, &request{Operation: opDelete, Credential: id, PIN: bytes.Clone(pin)})
+	_, err := c.withPIN(ctx, &request{Operation: opDelete, Credential: id, PIN: ctap2.NormalPIN(pin)})
 	if err != nil {
 		return fmt.Errorf("deleting a credential: %w", err)
 	}
@@ -149,6 +149,14 @@ func (c *Client) Reset(ctx context.Context) error {
 		return fmt.Errorf("resetting: %w", err)
 	}
 	return nil
+}
+
+// normalOrNone keeps an absent PIN absent.
+func normalOrNone(pin []byte) []byte {
+	if pin == nil {
+		return nil
+	}
+	return ctap2.NormalPIN(pin)
 }
 
 // withPIN reads the retry counter before it lets a PIN go.
