@@ -35,6 +35,33 @@ const (
 	KindPasskeyRename  = "passkey.rename"
 	KindPasskeyRemove  = "passkey.remove"
 	KindProxyHeader    = "proxy.header" // identity headers from whom they may not come
+
+	KindTicketOpen    = "ticket.open"
+	KindTicketClaim   = "ticket.claim" // its code was typed at a workstation
+	KindTicketCard    = "ticket.card"  // the card was proved by its certificate
+	KindTicketCancel  = "ticket.cancel"
+	KindTicketAbandon = "ticket.abandon" // the sitting ended before its passkey was active
+	KindTicketExpire  = "ticket.expire"
+	KindTicketProve   = "ticket.prove" // a refused step of a sitting
+	KindDeskProof     = "ticket.desk-proof"
+	KindReset         = "ticket.reset"
+
+	KindApprovalRequest = "approval.request"
+	KindApprovalPropose = "approval.propose" // by cpsgate itself
+	KindApprovalApprove = "approval.approve"
+	KindApprovalDecline = "approval.decline"
+	KindApprovalExpire  = "approval.expire"
+
+	KindRoleGrant        = "role.grant"
+	KindRoleWithdraw     = "role.withdraw"
+	KindCardReplace      = "card.replace"
+	KindPeopleImport     = "people.import"
+	KindPeopleExport     = "people.export"
+	KindOppositionImport = "opposition.import"
+	KindClientAdd        = "client.add"
+	KindClientRevoke     = "client.revoke"
+	KindAuditExport      = "audit.export"
+	KindAuditPrune       = "audit.prune"
 )
 
 // Event is one decision or act. The order of fields is that of their encoding:

@@ -82,6 +82,9 @@ func (a *admission) findCard(ctx context.Context, u Unit) (seen bool, err error)
 		}
 	}
 	a.card.Type, a.card.Test, a.card.LastSeen = said.Type, said.Test, a.now
+	if said.Generation != identity.GenerationUnknown { // a certificate does not tell it: a workstation did
+		a.card.Generation = said.Generation
+	}
 	return true, cardRefusal(a.card)
 }
 

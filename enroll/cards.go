@@ -2,8 +2,6 @@ package enroll
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"cpsgate/audit"
 	"cpsgate/identity"
@@ -19,47 +17,9 @@ const ReasonFollowsCard = "follows-card"
 // it, no others. The state that the card has already is no change and no
 // event, but is told again.
 func (r *Registry) SetCardState(ctx context.Context, tokenID string, state identity.CardState, reason string, by identity.PSIdNat) error {
-	var followed []identity.Passkey
-	err := r.records.Change(ctx, func(u Unit) error {
-		card, err := u.Card(ctx, tokenID)
-		if err != nil {
-			return unknownCard(tokenID, err)
-		}
-		if card.State == state {
-			followed, err = u.PasskeysOn(ctx, tokenID)
-			return err
-		}
-		if !card.State.CanBecome(state) {
-			return &Refusal{
-				Reason: ReasonCardState, Holder: card.Holder, Card: tokenID, State: card.State,
-				Detail: fmt.Sprintf("%s cannot become %s", card.State, state),
-			}
-		}
-		before := card.State
-		card.State, card.StateReason = state, reason
-		if err := u.SaveCard(ctx, card); err != nil {
-			return err
-		}
-		if followed, err = follow(ctx, u, card); err != nil {
-			return err
-		}
-		return r.o.Audit.RecordIn(ctx, u, &audit.Event{
-			Kind: audit.KindCardState, Outcome: audit.Done, Reason: reason, At: r.o.Now(),
-			Actor: by, Subject: card.Holder, Card: tokenID,
-			Detail: fmt.Sprintf("%s to %s, %d passkeys follow", before, state, len(followed)),
-		})
+	return r.changed(ctx, func(u Unit) (telling, error) {
+		return r.changeCard(ctx, u, tokenID, state, &audit.Event{Reason: reason, At: r.o.Now(), Actor: by})
 	})
-	if err != nil {
-		return err
-	}
-	errs := []error{r.o.OnCardState(ctx, tokenID, state)}
-	for _, p := range followed {
-		errs = append(errs, r.o.OnPasskeyState(ctx, p.ID, p.State))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("card %s is %s; telling it: %w", tokenID, state, err)
-	}
-	return nil
 }
 
 // follow makes the passkeys that stand on the card take its state, and gives

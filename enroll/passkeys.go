@@ -54,13 +54,9 @@ func unrevoked(all []identity.Passkey) []identity.Passkey {
 // AddPasskey keeps a passkey that rp has verified. It begins as pending,
 // whatever p says: Used, the proof of use, makes it active.
 func (r *Registry) AddPasskey(ctx context.Context, p identity.Passkey) error {
-	name, err := passkeyName(p.Name)
+	p, err := r.newPasskey(p)
 	if err != nil {
 		return err
-	}
-	p.Name, p.State, p.StateReason = name, identity.PasskeyPending, ""
-	if p.CreatedAt.IsZero() {
-		p.CreatedAt = r.o.Now()
 	}
 	return r.records.Change(ctx, func(u Unit) error {
 		if err := mayAdd(ctx, u, p); err != nil {
@@ -193,17 +189,23 @@ func (r *Registry) Used(ctx context.Context, used identity.Passkey) error {
 		if err := passkeyRefusal(*p); err != nil {
 			return "", "", err
 		}
-		// Two assertions may end in another order than they were made in.
-		p.SignCount = max(p.SignCount, used.SignCount)
-		p.BackupState = used.BackupState
-		p.LastUsedAt = r.o.Now()
-		if p.State == identity.PasskeyPending {
-			p.State = identity.PasskeyActive
+		if r.use(p, used) {
 			event = audit.KindPasskeyActive
 		}
 		return event, p.Holder, nil
 	})
 	return err
+}
+
+// use applies a verified assertion, and tells whether it was the first.
+func (r *Registry) use(p *identity.Passkey, used identity.Passkey) (first bool) {
+	// Two assertions may end in another order than they were made in.
+	p.SignCount = max(p.SignCount, used.SignCount)
+	p.BackupState = used.BackupState
+	p.LastUsedAt = r.o.Now()
+	first = p.State == identity.PasskeyPending
+	p.State = identity.PasskeyActive
+	return first
 }
 
 // changePasskey applies change to the passkey as kept, with the event that it
@@ -231,11 +233,15 @@ func (r *Registry) changePasskey(ctx context.Context, credentialID []byte,
 }
 
 func (r *Registry) recordPasskey(ctx context.Context, u Unit, kind string, p identity.Passkey, by identity.PSIdNat, reason string) error {
-	return r.o.Audit.RecordIn(ctx, u, &audit.Event{
+	return r.o.Audit.RecordIn(ctx, u, r.passkeyEvent(kind, p, by, reason))
+}
+
+func (r *Registry) passkeyEvent(kind string, p identity.Passkey, by identity.PSIdNat, reason string) *audit.Event {
+	return &audit.Event{
 		Kind: kind, Outcome: audit.Done, Reason: reason, At: r.o.Now(),
 		Actor: by, Subject: p.Holder, Approver: p.Proof.Approver, Card: standsOn(p),
 		CredentialHash: audit.HashCredential(p.ID), AAGUID: hex.EncodeToString(p.AAGUID[:]),
 		Attestation: p.AttestationVerdict, Proof: string(p.Proof.Kind),
 		Detail: p.Name,
-	})
+	}
 }

@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"errors"
+	"time"
 
 	"cpsgate/identity"
 )
@@ -30,6 +31,44 @@ const (
 	ReasonPasskeyExists       Reason = "passkey-exists"
 	ReasonPasskeyName         Reason = "passkey-name"
 	ReasonTooManyPasskeys     Reason = "too-many-passkeys"
+
+	// Who may act.
+	ReasonRoleMissing         Reason = "role-missing"
+	ReasonScopeMissing        Reason = "scope-missing" // a client's
+	ReasonAuthenticationStale Reason = "authentication-stale"
+	ReasonPolicy              Reason = "policy" // nobody may, here
+	ReasonPersonUnknown       Reason = "person-unknown"
+	ReasonRoleUnknown         Reason = "role-unknown"
+	ReasonLastAdmin           Reason = "last-admin"
+	ReasonText                Reason = "text" // too long, or holds what does not print
+	ReasonCursor              Reason = "cursor"
+
+	// Tickets. The first five answer a code.
+	ReasonTicketUnknown   Reason = "ticket-unknown"
+	ReasonTicketUsed      Reason = "ticket-used"
+	ReasonTicketExpired   Reason = "ticket-expired"
+	ReasonTicketCancelled Reason = "ticket-cancelled"
+	ReasonTicketLocked    Reason = "ticket-locked"     // too many wrong codes from there; see Until
+	ReasonTicketEnded     Reason = "ticket-ended"      // no change of an ended one
+	ReasonTicketOfAnother Reason = "ticket-of-another" // the card is not that of the ticket's professional
+
+	// Sittings.
+	ReasonSittingUnknown  Reason = "sitting-unknown"
+	ReasonSittingPhase    Reason = "sitting-phase" // not its turn
+	ReasonCardUnproved    Reason = "card-unproved"
+	ReasonCeremonyTaken   Reason = "ceremony-taken" // answered already, or never asked
+	ReasonOtherCredential Reason = "credential-other"
+	ReasonPINLength       Reason = "pin-length"
+
+	// Four eyes.
+	ReasonApprovalUnknown Reason = "approval-unknown"
+	ReasonApprovalOver    Reason = "approval-over" // decided already, or waited too long
+	ReasonApprovalOwn     Reason = "approval-own"  // by who asked, or whom it is about
+
+	// Machine clients and files.
+	ReasonClientUnknown Reason = "client-unknown"
+	ReasonClientExists  Reason = "client-exists"
+	ReasonLayout        Reason = "layout" // of an imported file
 )
 
 // Refusal is the registry's no.
@@ -39,6 +78,7 @@ type Refusal struct {
 	Holder identity.PSIdNat   // of the card or passkey, when known
 	Card   string             // token id, when known
 	State  identity.CardState // of the card, when that is why
+	Until  time.Time          // of a lock: its end
 	Err    error
 }
 

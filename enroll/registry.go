@@ -3,6 +3,7 @@ package enroll
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"cpsgate/audit"
@@ -14,6 +15,9 @@ type Options struct {
 	Audit *audit.Log       // required
 	Now   func() time.Time // nil: time.Now
 
+	Policy Policy       // of the desk
+	Log    *slog.Logger // what Run could not do; nil: slog.Default
+
 	// OnCardState and OnPasskeyState are told after a change is kept, so that
 	// sessions end with what carried them. They must bear being told twice.
 	OnCardState    func(ctx context.Context, tokenID string, state identity.CardState) error
@@ -24,6 +28,8 @@ type Options struct {
 type Registry struct {
 	records Records
 	o       Options
+	live    *audience // who watches tickets
+	wrong   *guesses  // wrong codes by address
 }
 
 // New returns a registry over the records.
@@ -40,7 +46,11 @@ func New(records Records, o Options) (*Registry, error) {
 	if o.OnPasskeyState == nil {
 		o.OnPasskeyState = func(context.Context, []byte, identity.PasskeyState) error { return nil }
 	}
-	return &Registry{records: records, o: o}, nil
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Policy = o.Policy.withDefaults()
+	return &Registry{records: records, o: o, live: newAudience(), wrong: newGuesses(o.Policy)}, nil
 }
 
 // Account is all that is known of one professional. Revoked passkeys are kept

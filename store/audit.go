@@ -32,9 +32,10 @@ func (u unit) Append(ctx context.Context, seal func(audit.Tail) (audit.Event, er
 	}
 	hash := hex.EncodeToString(e.Hash[:])
 	result, err := u.q.ExecContext(ctx, `INSERT INTO audit_events (`+eventColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING`,
 		int64(e.Sequence), e.ID, hex.EncodeToString(e.Previous[:]), hash,
-		at(e.At), e.Kind, string(e.Outcome), string(e.Actor), string(e.Subject), e.Card, string(encoded))
+		at(e.At), e.Kind, string(e.Outcome), string(e.Actor), string(e.Subject), e.Card,
+		e.Reason, string(e.Approver), string(encoded))
 	if err != nil {
 		return fmt.Errorf("appending audit event %d: %w", e.Sequence, err)
 	}
@@ -67,7 +68,7 @@ func scanTail(r row) (audit.Tail, error) {
 
 // eventColumns begins with what places an event in the chain: a later column
 // that cannot be read leaves that known.
-const eventColumns = `sequence, id, previous, hash, at, kind, outcome, actor, subject, card, encoded`
+const eventColumns = `sequence, id, previous, hash, at, kind, outcome, actor, subject, card, reason, approver, encoded`
 
 // Chain gives the tail kept apart and all events, as of one moment, for
 // audit.Verify: an event that is appended meanwhile is in neither.
@@ -120,7 +121,8 @@ func scanEvent(r row) (audit.Event, error) {
 	var said audit.Event // by the row's columns
 	var encoded string
 	err := r.Scan(&said.Sequence, &said.ID, hexadecimal(said.Previous[:]), hexadecimal(said.Hash[:]),
-		micros{&said.At}, &said.Kind, &said.Outcome, &said.Actor, &said.Subject, &said.Card, &encoded)
+		micros{&said.At}, &said.Kind, &said.Outcome, &said.Actor, &said.Subject, &said.Card,
+		&said.Reason, &said.Approver, &encoded)
 	if err != nil {
 		return said, err
 	}
@@ -145,7 +147,8 @@ func compare(said, e audit.Event) error {
 		}
 	}
 	same := said.ID == e.ID && said.At.Equal(e.At) && said.Kind == e.Kind && said.Outcome == e.Outcome &&
-		said.Actor == e.Actor && said.Subject == e.Subject && said.Card == e.Card
+		said.Actor == e.Actor && said.Subject == e.Subject && said.Card == e.Card &&
+		said.Reason == e.Reason && said.Approver == e.Approver
 	if !same {
 		return edited(said, errors.New("the columns for searching do not say what the event says"))
 	}

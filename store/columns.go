@@ -118,3 +118,33 @@ func (l list[T]) Scan(src any) error {
 	*l.l = decoded
 	return nil
 }
+
+// optionalBytes is bytes where none is NULL.
+type optionalBytes struct{ b *[]byte }
+
+func (o optionalBytes) Scan(src any) error {
+	*o.b = nil
+	if src == nil {
+		return nil
+	}
+	return base64url(o).Scan(src)
+}
+
+// inJSON is a value as JSON.
+type inJSON struct{ v any }
+
+func (j inJSON) Value() (driver.Value, error) {
+	b, err := json.Marshal(j.v)
+	return string(b), err
+}
+
+func (j inJSON) Scan(src any) error {
+	s, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("%w: %T for JSON", errColumn, src)
+	}
+	if err := json.Unmarshal([]byte(s), j.v); err != nil {
+		return fmt.Errorf("%w: %w", errColumn, err)
+	}
+	return nil
+}

@@ -159,7 +159,7 @@ func migrator(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectSQLite3, db, files)
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithGoMigrations(backfill()))
 }
 
 // connect opens a pool of at most n connections to the file.

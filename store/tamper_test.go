@@ -51,7 +51,7 @@ func TestTamperingIsFound(t *testing.T) {
 		{"all removed", `DELETE FROM audit_events`, []string{"truncated 1"}},
 		{"two swapped", `UPDATE audit_events SET sequence = 99 WHERE sequence = 2; UPDATE audit_events SET sequence = 2 WHERE sequence = 3;
 			UPDATE audit_events SET sequence = 3 WHERE sequence = 99`, []string{"reordered 2", "reordered 3", "unlinked 4"}},
-		{"one told twice", `INSERT INTO audit_events SELECT 6, '0000-0000', previous, hash, at, kind, outcome, actor, subject, card, encoded
+		{"one told twice", `INSERT INTO audit_events SELECT 6, '0000-0000', previous, hash, at, kind, outcome, actor, subject, card, encoded, reason, approver
 			FROM audit_events WHERE sequence = 5`, []string{"reordered 6", "beyond-tail 5"}},
 		{"the tail's hash", `UPDATE audit_tail SET hash = '` + strings.Repeat("0", 64) + `'`, []string{"beyond-tail 5"}},
 	}

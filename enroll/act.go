@@ -1,0 +1,135 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/identity"
+)
+
+// Act says who does something at the desk, how surely, and why. Exactly one of
+// By, Client and Console names who; an act of nobody is refused.
+type Act struct {
+	By              identity.PSIdNat // the person whose session it is
+	AuthenticatedAt time.Time        // of that session: the last proof by PIN
+	Client          string           // the name of a machine client
+	Console         bool             // the command line, on the server's own machine
+	Reason          string           // in the person's words, for the audit
+}
+
+// Actor is how the act's doer stands in records and in the audit: a PS_IdNat,
+// "client:<name>" or "console". A PS_IdNat begins with a digit.
+func (a Act) Actor() identity.PSIdNat {
+	switch {
+	case a.Console:
+		return "console"
+	case a.Client != "":
+		return identity.PSIdNat("client:" + a.Client)
+	}
+	return a.By
+}
+
+// maxReason bounds the reason that a person gives, in bytes.
+const maxReason = 512
+
+func (a Act) check() error {
+	named := 0
+	for _, is := range []bool{a.By != "", a.Client != "", a.Console} {
+		if is {
+			named++
+		}
+	}
+	if named != 1 {
+		return errors.New("an act needs one doer: a person, a client or the console")
+	}
+	if len(a.Reason) > maxReason {
+		return &Refusal{Reason: ReasonText, Detail: fmt.Sprintf("a reason of %d bytes; %d at most", len(a.Reason), maxReason)}
+	}
+	return nil
+}
+
+// Scope is what a machine client may do.
+type Scope string
+
+// The scopes.
+const (
+	ScopePeople     Scope = "people"     // search, import, export
+	ScopeTickets    Scope = "tickets"    // open, cancel, list
+	ScopeCards      Scope = "cards"      // suspend, revoke; import of oppositions
+	ScopeAudit      Scope = "audit"      // search, export
+	ScopeStatistics Scope = "statistics" // figures
+)
+
+// Scopes lists all of them.
+func Scopes() []Scope {
+	return []Scope{ScopePeople, ScopeTickets, ScopeCards, ScopeAudit, ScopeStatistics}
+}
+
+// right is what an act needs: one of the roles, or for a client the scope.
+type right struct {
+	roles []identity.Role
+	scope Scope // "": no client may
+	fresh bool  // the person's PIN was proved lately (Policy.Fresh)
+}
+
+var (
+	rightTickets   = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
+	rightCards     = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
+	rightVouch     = right{roles: []identity.Role{identity.RoleOperator}}
+	rightReturn    = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}}
+	rightApprove   = right{roles: []identity.Role{identity.RoleApprover}, fresh: true}
+	rightDecline   = right{roles: []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}}
+	rightGrant     = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
+	rightClients   = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
+	rightPeople    = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
+	rightOpposed   = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
+	rightRetention = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleAuditor}, fresh: true}
+)
+
+// may refuses an act that its doer has no right to. Roles are read in the
+// transaction of the act, so that one withdrawn a moment ago does not serve.
+func (r *Registry) may(ctx context.Context, u Reader, act Act, need right) error {
+	if err := act.check(); err != nil {
+		return err
+	}
+	switch {
+	case act.Console:
+		return nil
+	case act.Client != "":
+		return r.clientMay(ctx, u, act.Client, need)
+	}
+	p, err := u.Professional(ctx, act.By)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || !slices.ContainsFunc(need.roles, p.HasRole) {
+		return &Refusal{Reason: ReasonRoleMissing, Holder: act.By, Detail: fmt.Sprintf("needs one of %v", need.roles)}
+	}
+	if age := r.o.Now().Sub(act.AuthenticatedAt); need.fresh && age > r.o.Policy.Fresh {
+		return &Refusal{Reason: ReasonAuthenticationStale, Holder: act.By, Detail: fmt.Sprintf("the last PIN is %s old", age.Round(time.Second))}
+	}
+	return nil
+}
+
+func (r *Registry) clientMay(ctx context.Context, u Reader, name string, need right) error {
+	c, err := u.Client(ctx, name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || !c.Good(r.o.Now()) {
+		return &Refusal{Reason: ReasonClientUnknown, Detail: name}
+	}
+	if need.scope == "" || !slices.Contains(c.Scopes, need.scope) {
+		return &Refusal{Reason: ReasonScopeMissing, Detail: fmt.Sprintf("%s needs %q", name, need.scope)}
+	}
+	return nil
+}
+
+// event begins the audit event of an act.
+func (r *Registry) event(act Act, kind string) *audit.Event {
+	return &audit.Event{Kind: kind, Outcome: audit.Done, Reason: act.Reason, At: r.o.Now(), Actor: act.Actor()}
+}

@@ -1,0 +1,113 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/identity"
+)
+
+// ChangeKinds are the events that change a card or a passkey, so that what
+// stands on it may have to end.
+func ChangeKinds() []string {
+	return []string{
+		audit.KindCardState, audit.KindPasskeySuspend, audit.KindPasskeyRemove, audit.KindPasskeyActive,
+		audit.KindTicketCancel, audit.KindTicketAbandon, audit.KindTicketExpire,
+	}
+}
+
+// Run keeps the record in time until ctx ends: what other processes change is
+// told within a second, and what is due is ended.
+func (r *Registry) Run(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- r.WatchChanges(ctx, time.Second) }()
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.o.Log.ErrorContext(ctx, "tickets and requests not swept", "error", err)
+			}
+		}
+	}
+}
+
+// WatchChanges looks at the audit every so often, and tells OnCardState and
+// OnPasskeyState of the cards and passkeys that any process changed: a command
+// line beside a running server, another node on the same database. Every change
+// is an event of the audit, so the audit's own sequence is the change feed, and
+// a change without its event cannot be. It returns when ctx ends; what fails is
+// logged and tried again.
+func (r *Registry) WatchChanges(ctx context.Context, every time.Duration) error {
+	seen, err := r.records.LastEvent(ctx)
+	if err != nil {
+		return fmt.Errorf("watching changes: %w", err)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if seen, err = r.catchUp(ctx, seen); err != nil && ctx.Err() == nil {
+				r.o.Log.ErrorContext(ctx, "changes by others not told yet", "after", seen, "error", err)
+			}
+		}
+	}
+}
+
+// catchUp tells what happened after an event, and gives the place it came to:
+// no further than what was told without an error.
+func (r *Registry) catchUp(ctx context.Context, after uint64) (uint64, error) {
+	last, err := r.records.LastEvent(ctx)
+	if err != nil || last == after {
+		return after, err
+	}
+	changes, err := r.records.ChangesAfter(ctx, after)
+	if err != nil {
+		return after, err
+	}
+	for _, c := range changes {
+		if err := r.tellChange(ctx, c); err != nil {
+			return after, err
+		}
+		after = c.Sequence
+	}
+	return max(last, after), nil
+}
+
+// tellChange tells the present state, which may be a later one than the event's.
+func (r *Registry) tellChange(ctx context.Context, c Change) error {
+	var t telling
+	if c.Kind == audit.KindCardState {
+		card, err := r.records.Card(ctx, c.Card)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.cards = append(t.cards, card)
+		if t.passkeys, err = r.records.PasskeysOn(ctx, c.Card); err != nil {
+			return err
+		}
+	} else {
+		all, err := r.records.PasskeysOf(ctx, c.Subject)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if p.State == identity.PasskeySuspended || p.State == identity.PasskeyRevoked {
+				t.passkeys = append(t.passkeys, p)
+			}
+		}
+	}
+	return r.tell(ctx, t)
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+// PeopleBetween gives one page of a range of an index of people.
+func (r reader) PeopleBetween(ctx context.Context, between enroll.Range) ([]identity.Professional, error) {
+	key, order := "search_key", "search_key, id_nat"
+	if between.By == enroll.ByIdNat {
+		key, order = "id_nat", "id_nat"
+	}
+	var w clause
+	if between.From != "" {
+		w.and(key+" >= ?", between.From)
+	}
+	if between.To != "" {
+		w.and(key+" < ?", between.To)
+	}
+	switch after := between.After; {
+	case after == enroll.Place{}:
+	case between.By == enroll.ByIdNat:
+		w.and("id_nat > ?", after.IdNat)
+	default:
+		w.and("(search_key, id_nat) > (?, ?)", after.Key, after.IdNat)
+	}
+	rows, err := r.q.QueryContext(ctx, `SELECT `+personColumns+` FROM people`+w.where()+
+		` ORDER BY `+order+w.limit(between.Limit), w.args...)
+	return all(rows, err, scanPerson)
+}
+
+// Staff lists those who hold a role, by name.
+func (r reader) Staff(ctx context.Context) ([]identity.Professional, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT `+personColumns+` FROM people WHERE roles <> '[]' ORDER BY search_key, id_nat`)
+	return all(rows, err, scanPerson)
+}
+
+// CertificateBySerial finds a certificate by issuer and serial.
+func (r reader) CertificateBySerial(ctx context.Context, issuerKey, serial string) (identity.Certificate, error) {
+	return found(scanCertificate(r.q.QueryRowContext(ctx,
+		`SELECT `+certificateColumns+` FROM certificates WHERE issuer_key = $1 AND serial = $2`, issuerKey, serial)))
+}
+
+// CurrentCertificates gives the latest certificates of the cards after a token
+// id that are not revoked, one for each card.
+func (r reader) CurrentCertificates(ctx context.Context, after string, limit int) ([]identity.Certificate, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT `+certificateColumns+` FROM certificates
+		JOIN (SELECT cards.token_id AS card, (
+				SELECT c.issuer_key FROM certificates c WHERE c.token_id = cards.token_id
+				ORDER BY c.not_before DESC, c.seen_at DESC, c.serial LIMIT 1) AS latest_issuer, (
+				SELECT c.serial FROM certificates c WHERE c.token_id = cards.token_id
+				ORDER BY c.not_before DESC, c.seen_at DESC, c.serial LIMIT 1) AS latest_serial
+			FROM cards WHERE cards.token_id > $1 AND cards.state <> 'revoked') AS latest
+		ON issuer_key = latest_issuer AND serial = latest_serial
+		ORDER BY token_id LIMIT $2`, after, limit)
+	return all(rows, err, scanCertificate)
+}
+
+// LastEvent is the sequence of the audit's last event.
+func (r reader) LastEvent(ctx context.Context) (sequence uint64, err error) {
+	err = r.q.QueryRowContext(ctx, `SELECT sequence FROM audit_tail WHERE one = 1`).Scan(&sequence)
+	return sequence, err
+}
+
+// ChangesAfter gives what changed cards and passkeys after an event.
+func (r reader) ChangesAfter(ctx context.Context, sequence uint64) ([]enroll.Change, error) {
+	var w clause
+	w.and("sequence > ?", int64(sequence))
+	in(&w, "kind", enroll.ChangeKinds())
+	rows, err := r.q.QueryContext(ctx, `SELECT sequence, kind, card, subject FROM audit_events`+w.where()+` ORDER BY sequence`, w.args...)
+	return all(rows, err, func(r row) (c enroll.Change, err error) {
+		err = r.Scan(&c.Sequence, &c.Kind, &c.Card, &c.Subject)
+		return c, err
+	})
+}
