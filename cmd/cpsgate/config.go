@@ -30,6 +30,7 @@ type Config struct {
 	Card     CardConfig     `yaml:"card"`
 	Admin    AdminConfig    `yaml:"admin"`
 	Trust    TrustConfig    `yaml:"trust"`
+	CRL      CRLConfig      `yaml:"crl"`
 	Passkeys PasskeysConfig `yaml:"passkeys"`
 	Sessions SessionsConfig `yaml:"sessions"`
 	Pages    PagesConfig    `yaml:"pages"`
@@ -211,6 +212,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := oneOf("passkeys.sign_count", c.Passkeys.SignCount, "refuse", "record"); err != nil {
+		return err
+	}
+	if err := c.CRL.check(); err != nil {
 		return err
 	}
 	if err := checkListeners(c.Main.Listen, c.Card.Listen, c.Admin.Listen); err != nil {

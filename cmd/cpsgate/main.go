@@ -66,6 +66,7 @@ type commands struct {
 	Config   configCommand   `cmd:"" help:"Check or show the configuration."`
 	Cert     certCommand     `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
 	Webauthn webauthnCommand `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
+	CRL      crlCommand      `cmd:"" name:"crl" help:"Certificate revocation lists: how they stand, fetch, import, bypass."`
 	Audit    auditCommand    `cmd:"" help:"Verify the audit chain."`
 }
 
