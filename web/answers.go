@@ -115,7 +115,8 @@ var passkeyAnswers = map[rp.Reason]answer{
 	rp.ReasonSignCount:        {http.StatusForbidden, "passkey-count", "", doorCard},
 }
 
-// recordAnswers tells why the card record says no.
+// recordAnswers tells why the card record says no to who signs in or keeps
+// their own passkeys.
 var recordAnswers = map[enroll.Reason]answer{
 	enroll.ReasonCardUnknown:         {http.StatusForbidden, "certificate-unknown", "", doorCard},
 	enroll.ReasonCardSuspended:       {http.StatusForbidden, "card-suspended", "", ""},
@@ -170,7 +171,7 @@ func reasonOf(err error) (string, answer) {
 	case errors.As(err, &certificate):
 		return told(string(certificate.Reason), certificateAnswers[certificate.Reason])
 	case errors.As(err, &record): // before rp: a passkey that enroll refuses is found during its ceremony
-		return told(string(record.Reason), recordAnswers[record.Reason])
+		return told(string(record.Reason), recordAnswer(record.Reason))
 	case errors.As(err, &passkey):
 		return told(string(passkey.Reason), passkeyAnswers[passkey.Reason])
 	}
@@ -257,6 +258,9 @@ func checkAnswers(words catalogue) error {
 		all = append(all, a)
 	}
 	for _, a := range recordAnswers {
+		all = append(all, a)
+	}
+	for _, a := range deskAnswers {
 		all = append(all, a)
 	}
 	for _, a := range ownAnswers {

@@ -61,6 +61,9 @@ func TestNoWildcard(t *testing.T) {
 	b := h.browser()
 	a := b.signIn()
 	a.says(t, http.StatusForbidden, "Nous n’avons pas vu votre carte", "fermez toutes ses fenêtres et rouvrez-le avant de réessayer")
+	if a.header.Get("Strict-Transport-Security") == "" {
+		t.Error("a name that stays is not held to TLS")
+	}
 	if a.url.Host != "cps.hopital.test" {
 		t.Errorf("the attempt went to %s", a.url)
 	}

@@ -32,7 +32,6 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 // headers sets what every answer carries, before anyone writes.
 func (s *Server) headers(on listener) echo.MiddlewareFunc {
 	common := [][2]string{
-		{"Strict-Transport-Security", "max-age=31536000"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Referrer-Policy", "no-referrer"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
@@ -41,6 +40,10 @@ func (s *Server) headers(on listener) echo.MiddlewareFunc {
 		{"Permissions-Policy", permissions(on)},
 		{"Content-Security-Policy", contentPolicy(on)},
 		{"Cache-Control", "no-store"},
+	}
+	if on == listenerMain || !s.o.CardWildcard {
+		// Not for names that are used once: a browser would remember each for a year.
+		common = append(common, [2]string{"Strict-Transport-Security", "max-age=31536000"})
 	}
 	if on == listenerCard {
 		// A connection whose handshake showed a certificate carries one answer.
