@@ -35,10 +35,18 @@ func parseHidingPoints(der []byte) (*x509.Certificate, bool) {
 	}
 	c.Raw = slices.Clone(der)
 	c.RawTBSCertificate = c.Raw[tbs : tbs+len(c.RawTBSCertificate)]
+	restored := 0
 	for i, extension := range c.Extensions {
-		if extension.Id.Equal(oidHidden) {
+		switch {
+		case extension.Id.Equal(oidCRLDistributionPoints): // something else was changed
+			return nil, false
+		case extension.Id.Equal(oidHidden):
 			c.Extensions[i].Id = oidCRLDistributionPoints
+			restored++
 		}
+	}
+	if restored != 1 {
+		return nil, false
 	}
 	c.UnhandledCriticalExtensions = slices.DeleteFunc(c.UnhandledCriticalExtensions, oidHidden.Equal)
 	if _, err := readPoints(c); err != nil {
@@ -62,7 +70,7 @@ func pointsIdentifier(der []byte) (at int, found bool) {
 		}
 		if bytes.Equal(id, []byte{0x55, 0x1d, 31}) {
 			// Where the same bytes stand earlier in the certificate too, the
-			// wrong ones are changed, and crypto/x509 refuses it once more.
+			// wrong ones are changed: seen afterwards, and refused.
 			behind := len(body) // what follows the identifier
 			return bytes.Index(der, whole) + len(whole) - behind - 1, true
 		}

@@ -188,6 +188,37 @@ func TestRelativeDistributionPoint(t *testing.T) {
 	}
 }
 
+// The bytes of the extension stand once more before it, in another one: what
+// would be changed is not the extension, and nothing is accepted.
+func TestRelativeDistributionPointTwice(t *testing.T) {
+	pki := newPKI(t, false)
+	source, err := mtls.ReadCertificates(pkitsFile(t, "certs/ValiddistributionPointTest5EE.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var points pkix.Extension
+	for _, e := range source[0].Extensions {
+		if e.Id.Equal(testpki.ExtensionCRLPoints) {
+			points = e
+		}
+	}
+	whole, err := asn1.Marshal(points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := altered(t, pki, func(c *testpki.Template) { c.Set(points) })
+	if _, err := mtls.ParseCertificate(alone); err != nil {
+		t.Errorf("once: %v", err)
+	}
+	twice := altered(t, pki, func(c *testpki.Template) {
+		c.Set(points)
+		c.Extensions = append([]pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Value: whole}}, c.Extensions...)
+	})
+	if _, err := mtls.ParseCertificate(twice); err == nil {
+		t.Error("read with the wrong bytes changed")
+	}
+}
+
 func FuzzParseCertificate(f *testing.F) {
 	for _, name := range []string{
 		"testdata/igc-sante/leaf/TEST-CPE-2600301752-AUTH.pem", "testdata/igc-sante/leaf/TEST-CPS-FORT-medecin-899900063480.pem",

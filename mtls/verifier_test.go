@@ -3,6 +3,7 @@ package mtls_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,5 +218,28 @@ func TestExplain(t *testing.T) {
 	last := refused.Steps[len(refused.Steps)-1]
 	if refused.Refusal == nil || last.Holds || last.Clause != refused.Refusal.Clause {
 		t.Errorf("refused by %+v, but the last step is %+v", refused.Refusal, last)
+	}
+}
+
+// Authorities that share a name and vouch for nothing cost a bounded time.
+func TestPathBudget(t *testing.T) {
+	pki := newPKI(t, false)
+	impostor := pki.Impostor(testpki.Fort, testpki.Persons)
+	others := pki.Roots()
+	for range 120 {
+		again, err := pki.NewAuthority(testpki.AuthoritySpec{Short: "ACI-FO-PP", Name: impostor.Name, Parent: pki.Root(testpki.Standard), Key: impostor.Key, PathLen: 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, again.Certificate)
+	}
+	trust, err := mtls.NewTrust(certs(pki.Issuer(testpki.Standard, testpki.Persons).Certificate), others)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVerifier(t, trust, mtls.Policy{}, nil)
+	r := wantRefusal(t, v, newCard(t, pki, testpki.CardSpec{}).DER, mtls.UntrustedIssuer)
+	if !strings.Contains(r.Detail, "limit") {
+		t.Errorf("refused as %v, not for its budget", r)
 	}
 }
