@@ -44,7 +44,11 @@ func (s *Server) observe(on listener) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := &request{event: audit.NewID(), on: on, started: s.o.Now()}
-			r.tongue = s.tongues.choose(cookieValue(c, cookieLanguage), c.Request())
+			chosen := ""
+			if on == listenerMain { // the card host reads no cookie
+				chosen = cookieValue(c, cookieLanguage)
+			}
+			r.tongue = s.tongues.choose(chosen, c.Request())
 			c.Set(requestKey, r)
 			s.circumstances(c)
 			if err := next(c); err != nil {
