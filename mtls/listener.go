@@ -8,7 +8,9 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,6 +21,9 @@ type ListenerOptions struct {
 	// Acceptable are the authorities whose names the browser is told, so that
 	// it offers the certificates they issued. Empty: no names, any certificate.
 	Acceptable []*x509.Certificate
+	// AcceptableNow is asked at each handshake in place of Acceptable, for a
+	// trust that is reloaded; nil: Acceptable stays as it is.
+	AcceptableNow func() []*x509.Certificate
 	// MaxVersion is TLS 1.2 when zero: TLS 1.3 forbids PKCS#1 v1.5 in the
 	// client's signature (RFC 8446 §4.2.3), the only one a CPS3 can make, and
 	// most browsers offer no other on Windows for a CPS4.
@@ -57,7 +62,6 @@ func (o ListenerOptions) Config() *tls.Config {
 	base := &tls.Config{
 		GetCertificate: o.Certificate,
 		ClientAuth:     tls.RequestClientCert,
-		ClientCAs:      acceptablePool(o.Acceptable),
 		MinVersion:     tls.VersionTLS12,
 		MaxVersion:     maxVersion,
 		// ECDHE only, with AEAD: forward secrecy, nothing legacy (RFC 9325 §4.2).
@@ -69,32 +73,47 @@ func (o ListenerOptions) Config() *tls.Config {
 		SessionTicketsDisabled: true,
 		NextProtos:             []string{"http/1.1"},
 	}
+	acceptable := o.AcceptableNow
+	if acceptable == nil {
+		acceptable = func() []*x509.Certificate { return o.Acceptable }
+	}
+	names := &toldNames{}
 	outer := base.Clone()
 	outer.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		handshake := handshakeFrom(hello.Context())
-		if handshake == nil {
-			return base, nil // TakeCertificate will find no handshake and refuse
-		}
 		own := base.Clone()
-		own.VerifyConnection = func(tls.ConnectionState) error {
-			handshake.end(now())
-			return nil
+		own.ClientCAs = names.pool(acceptable())
+		if handshake := handshakeFrom(hello.Context()); handshake != nil { // else TakeCertificate will find none and refuse
+			own.VerifyConnection = func(tls.ConnectionState) error {
+				handshake.end(now())
+				return nil
+			}
 		}
 		return own, nil
 	}
 	return outer
 }
 
-// acceptablePool is nil when no names are to be told.
-func acceptablePool(authorities []*x509.Certificate) *x509.CertPool {
-	if len(authorities) == 0 {
-		return nil
+// toldNames is the pool whose names are told, made anew when they change.
+type toldNames struct {
+	mu    sync.Mutex
+	of    []*x509.Certificate
+	names *x509.CertPool // nil: no names are told
+}
+
+func (n *toldNames) pool(authorities []*x509.Certificate) *x509.CertPool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if slices.Equal(n.of, authorities) {
+		return n.names
 	}
-	pool := x509.NewCertPool()
+	n.of, n.names = slices.Clone(authorities), nil
 	for _, authority := range authorities {
-		pool.AddCert(authority)
+		if n.names == nil {
+			n.names = x509.NewCertPool()
+		}
+		n.names.AddCert(authority)
 	}
-	return pool
+	return n.names
 }
 
 // SameHost tells whether a request's Host is the name the handshake was for;

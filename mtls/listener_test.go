@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,23 +194,39 @@ func TestNoResumption(t *testing.T) {
 	}
 }
 
-// The browser is told whose certificates to offer.
+// The browser is told whose certificates to offer, and what a reload changed.
 func TestAcceptableNames(t *testing.T) {
-	l := startListener(t, nil, time.Now)
 	var told [][]byte
-	client := l.client(func(c *tls.Config) {
-		c.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			told = request.AcceptableCAs
-			return &tls.Certificate{}, nil
-		}
-	})
-	l.get(t, client)
-	if len(told) != 2 {
-		t.Fatalf("%d names", len(told))
+	ask := func(l *cardListener) [][]byte {
+		l.get(t, l.client(func(c *tls.Config) {
+			c.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				told = request.AcceptableCAs
+				return &tls.Certificate{}, nil
+			}
+		}))
+		return told
 	}
-	for _, issuer := range l.pki.CardIssuers() {
-		if !slices.ContainsFunc(told, func(name []byte) bool { return bytes.Equal(name, issuer.RawSubject) }) {
-			t.Errorf("%s is not told", issuer.Subject)
+	names := func(authorities []*x509.Certificate) (names [][]byte) {
+		for _, a := range authorities {
+			names = append(names, a.RawSubject)
+		}
+		return names
+	}
+	same := func(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
+	l := startListener(t, nil, time.Now)
+	if got := ask(l); !same(got, names(l.pki.CardIssuers())) {
+		t.Errorf("%d names told", len(got))
+	}
+	var now atomic.Pointer[[]*x509.Certificate]
+	put := func(authorities []*x509.Certificate) { now.Store(&authorities) }
+	put(l.pki.CardIssuers())
+	live := startListener(t, func(o *mtls.ListenerOptions, _ *http.Server) {
+		o.AcceptableNow = func() []*x509.Certificate { return *now.Load() }
+	}, time.Now)
+	for _, authorities := range [][]*x509.Certificate{l.pki.CardIssuers(), l.pki.CardIssuers()[:1], nil, l.pki.Roots()} {
+		put(authorities)
+		if got := ask(live); !same(got, names(authorities)) {
+			t.Errorf("%d names told, want %d", len(got), len(authorities))
 		}
 	}
 }
