@@ -58,10 +58,11 @@ type AttestingCertificate struct {
 
 // Signed is an assertion made.
 type Signed struct {
-	Ceremony   Ceremony `json:"ceremony"`
-	Credential any      `json:"credential"` // AuthenticationResponseJSON
-	Verified   bool     `json:"userVerified"`
-	SignCount  uint32   `json:"signCount"`
+	Ceremony     Ceremony `json:"ceremony"`
+	Credential   any      `json:"credential"` // AuthenticationResponseJSON
+	Verified     bool     `json:"userVerified"`
+	SignCount    uint32   `json:"signCount"`
+	CredentialID URLBytes `json:"-"`
 	// Signature is "right" or "wrong" by the public key known, "unchecked"
 	// where none is.
 	Signature string `json:"signature"`
@@ -190,7 +191,7 @@ func (c Ceremony) signed(a ctap2.Assertion, publicKey []byte) (Signed, error) {
 	}
 	s := Signed{
 		Ceremony: c, Credential: c.authentication(a), Signature: signatureUnchecked,
-		Verified: data.Has(ctap2.FlagUserVerified), SignCount: data.SignCount,
+		Verified: data.Has(ctap2.FlagUserVerified), SignCount: data.SignCount, CredentialID: a.CredentialID,
 	}
 	if publicKey != nil {
 		s.Signature = signatureRight

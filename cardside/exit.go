@@ -50,7 +50,7 @@ var exitCodes = map[Reason]ExitCode{
 
 	ReasonCancelled: ExitInterrupted, ReasonServiceTimeout: ExitInterrupted, ReasonCardInUse: ExitInterrupted,
 
-	ReasonEngine: ExitUsage, ReasonFile: ExitUsage, ReasonNoModule: ExitNotBuilt,
+	ReasonPINsDiffer: ExitUsage, ReasonPINEntry: ExitUsage, ReasonEngine: ExitUsage, ReasonFile: ExitUsage, ReasonNoModule: ExitNotBuilt,
 }
 
 // ExitCodeOf is the exit code of a reason.

@@ -50,6 +50,8 @@ const (
 	ReasonPINTooLong     Reason = "pin-too-long"
 	ReasonPINPolicy      Reason = "pin-policy"
 	ReasonPINMustChange  Reason = "pin-must-change"
+	ReasonPINsDiffer     Reason = "pins-differ"
+	ReasonPINEntry       Reason = "pin-entry"
 	ReasonExcluded       Reason = "already-enrolled"
 	ReasonNoCredentials  Reason = "no-credentials"
 	ReasonCardFull       Reason = "card-full"
@@ -83,6 +85,9 @@ const (
 var (
 	ErrBlank    = errors.New("the FIDO2 application has no PIN yet")
 	ErrNotBlank = errors.New("the FIDO2 application has a PIN already")
+	// ErrPINEntry is a PIN that could not be asked for.
+	ErrPINEntry   = errors.New("the PIN cannot be entered")
+	ErrPINsDiffer = errors.New("the two entries of the new PIN differ")
 )
 
 // reasons maps errors to reasons; the first that fits counts, so what explains
@@ -95,7 +100,7 @@ var reasons = []struct {
 	{ErrNotRemoved, ReasonCardNotRemoved}, {ErrAnotherCard, ReasonAnotherCard},
 	{ErrPartial, ReasonPartial}, {ErrFewTries, ReasonFewTries}, {ErrExpired, ReasonExpired},
 	{ErrServerTrust, ReasonServerTrust}, {ErrServer, ReasonServer}, {ErrClock, ReasonClock},
-	{ErrBlank, ReasonBlank}, {ErrNotBlank, ReasonNotBlank}, {ErrProof, ReasonProof}, {ErrEngine, ReasonEngine},
+	{ErrBlank, ReasonBlank}, {ErrNotBlank, ReasonNotBlank}, {ErrPINsDiffer, ReasonPINsDiffer}, {ErrPINEntry, ReasonPINEntry}, {ErrProof, ReasonProof}, {ErrEngine, ReasonEngine},
 
 	{context.Canceled, ReasonCancelled}, {context.DeadlineExceeded, ReasonCancelled},
 	{pcsc.ErrRemoved, ReasonCardRemoved}, {pcsc.ErrNotBuilt, ReasonNotBuilt}, {pcsc.ErrNoService, ReasonNoService},
@@ -157,7 +162,7 @@ func Reasons() []Reason {
 		ReasonCardMute, ReasonProtocol, ReasonTransmission, ReasonServiceTimeout, ReasonNoApplet, ReasonNotOverContact,
 		ReasonU2FOnly, ReasonSelectCutShort, ReasonNotCanonical, ReasonMalformed, ReasonBlank, ReasonNotBlank,
 		ReasonPINRequired, ReasonPINWrong, ReasonPINPause, ReasonPINBlocked, ReasonLastTry, ReasonPINTooShort,
-		ReasonPINTooLong, ReasonPINPolicy, ReasonPINMustChange, ReasonExcluded, ReasonNoCredentials, ReasonCardFull,
+		ReasonPINTooLong, ReasonPINPolicy, ReasonPINMustChange, ReasonPINsDiffer, ReasonPINEntry, ReasonExcluded, ReasonNoCredentials, ReasonCardFull,
 		ReasonUnsupported, ReasonTooLong, ReasonResetTooLate, ReasonDenied, ReasonTouch, ReasonProof, ReasonEngine,
 		ReasonEngineFailed, ReasonCardRefused, ReasonNoModule, ReasonModule, ReasonNoToken, ReasonNoCertificate,
 		ReasonCPxWrong, ReasonCPxBlocked, ReasonCancelled, ReasonPartial, ReasonFewTries, ReasonExpired,

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"cpsgate/cardside"
+	"cpsgate/cardside/pcsc"
+
+	"github.com/alecthomas/kong"
+)
+
+// globals are the flags of every command.
+type globals struct {
+	Reader   string        `short:"r" placeholder:"NAME" help:"${help_reader}"`
+	Key      string        `placeholder:"PATH" help:"${help_key}"`
+	Engine   string        `enum:"auto,ctap2,libfido2" default:"auto" help:"${help_engine}"`
+	Timeout  time.Duration `default:"30s" help:"${help_timeout}"`
+	JSON     bool          `help:"${help_json}"`
+	Lang     string        `enum:"fr,en," default:"" help:"${help_lang}"`
+	Protocol string        `enum:"any,t0,t1" default:"any" help:"${help_protocol}"`
+	APDU     string        `name:"apdu" enum:"auto,short,extended" default:"auto" help:"${help_apdu}"`
+	Module   string        `placeholder:"PATH" help:"${help_module}"`
+	PINFd    int           `name:"pin-fd" default:"-1" placeholder:"N" help:"${help_pin_fd}"`
+
+	SpendLastTry       bool `help:"${help_spend_last_try}"`
+	AcceptNonCanonical bool `help:"${help_accept_non_canonical}"`
+}
+
+// commands is the command line; each command is a struct with a Run method
+// that takes *act.
+type commands struct {
+	globals
+
+	Readers     readersCommand     `cmd:"" help:"${help_readers}"`
+	Info        infoCommand        `cmd:"" help:"${help_info}"`
+	Doctor      doctorCommand      `cmd:"" help:"${help_doctor}"`
+	PIN         pinCommand         `cmd:"" name:"pin" help:"${help_pin}"`
+	Make        makeCommand        `cmd:"" help:"${help_make}"`
+	Assert      assertCommand      `cmd:"" help:"${help_assert}"`
+	Credentials credentialsCommand `cmd:"" help:"${help_credentials}"`
+	Reset       resetCommand       `cmd:"" help:"${help_reset}"`
+	Watch       watchCommand       `cmd:"" help:"${help_watch}"`
+	Help        helpCommand        `cmd:"" help:"${help_help}"`
+}
+
+// vars puts the help texts into kong's tags.
+func (w words) vars() kong.Vars {
+	vars := kong.Vars{}
+	for key := range helpTexts {
+		if rest, is := strings.CutPrefix(key, "help."); is {
+			vars["help_"+strings.ReplaceAll(rest, "-", "_")] = w.f(key)
+		}
+	}
+	return vars
+}
+
+// languageOf reads --lang before the command line is parsed, since its errors
+// are said in that language too; else the environment's language, else French.
+func languageOf(args []string, getenv func(string) string) cardside.Language {
+	for i, arg := range args {
+		value, is := strings.CutPrefix(arg, "--lang=")
+		if arg == "--lang" && i+1 < len(args) {
+			value, is = args[i+1], true
+		}
+		if is {
+			return language(value)
+		}
+	}
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := getenv(name); value != "" {
+			return language(value)
+		}
+	}
+	return cardside.French
+}
+
+func language(locale string) cardside.Language {
+	if strings.HasPrefix(locale, "en") {
+		return cardside.English
+	}
+	return cardside.French
+}
+
+// choice is the card that the flags mean.
+func (a *act) choice(record io.Writer) cardside.Choice {
+	return cardside.Choice{
+		Reader: a.Reader, Key: a.Key, Engine: cardside.EngineName(a.Engine), Patience: a.Timeout, Waiting: a.waiting,
+		Protocol:     map[string]pcsc.Protocol{"any": pcsc.AnyProtocol, "t0": pcsc.OnlyT0, "t1": pcsc.OnlyT1}[a.Protocol],
+		Extended:     map[string]pcsc.Extended{"auto": pcsc.ExtendedAuto, "short": pcsc.ExtendedNever, "extended": pcsc.ExtendedAlways}[a.APDU],
+		Record:       record,
+		SpendLastTry: a.SpendLastTry, AcceptNotCanonical: a.AcceptNonCanonical, FewTries: a.fewTries,
+	}
+}
+
+// open waits for the card that the flags mean.
+func (a *act) open() (*cardside.Card, error) {
+	card, err := cardside.Open(a.ctx, a.choice(nil))
+	a.waited()
+	return card, err
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cpsgate/cardside"
+	"cpsgate/cardside/ctap2"
+)
+
+type infoCommand struct {
+	Record string `placeholder:"FILE" help:"${help_info_record}"`
+}
+
+// infoReport is what `info` says.
+type infoReport struct {
+	Reader     string              `json:"reader,omitempty"`
+	Generation cardside.Generation `json:"generation,omitempty"`
+	ATR        string              `json:"atr,omitempty"`
+	Link       *cardside.Link      `json:"link,omitempty"`
+	Engine     cardside.EngineName `json:"engine"`
+	Blank      bool                `json:"blank"`
+	Info       ctap2.Info          `json:"info"`
+	Retries    *ctap2.Retries      `json:"pinRetries,omitempty"`
+	Quirks     []quirk             `json:"quirks,omitempty"`
+}
+
+type quirk struct {
+	Quirk ctap2.Quirk `json:"quirk"`
+	Text  string      `json:"text"`
+}
+
+// Run says everything that getInfo does. A card that introduces itself
+// incorrectly is shown all the same, and then refused.
+func (c infoCommand) Run(a *act) (err error) {
+	var record io.Writer
+	if c.Record != "" {
+		file, err := os.OpenFile(c.Record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("recording: %w", err)
+		}
+		defer func() {
+			if cErr := file.Close(); err == nil {
+				err = cErr
+			}
+		}()
+		record = file
+	}
+	card, err := cardside.Open(a.ctx, a.choice(record))
+	a.waited()
+	if err != nil {
+		return err
+	}
+	defer card.Close()
+	report, err := a.readInfo(card)
+	if err != nil && !errors.Is(err, ctap2.ErrNotCanonical) {
+		return err
+	}
+	if pErr := a.print(report, func() { a.infoInWords(report) }); pErr != nil {
+		return pErr
+	}
+	if c.Record != "" {
+		fmt.Fprintln(a.stderr, a.f("info.recorded", c.Record))
+	}
+	if err != nil && a.JSON { // the report is the answer; the code says the rest
+		a.code = cardside.ExitCodeOf(cardside.ReasonOf(err))
+		return nil
+	}
+	return err
+}
+
+// readInfo asks the card, in one exchange.
+func (a *act) readInfo(card *cardside.Card) (infoReport, error) {
+	report := infoReport{Reader: card.Reader, Generation: card.Generation, Engine: card.Name}
+	if len(card.ATR) > 0 {
+		report.ATR = fmt.Sprintf("%X", card.ATR)
+	}
+	err := card.Together(a.ctx, func() error {
+		info, err := card.Info(a.ctx)
+		report.Info, report.Blank = info, info.Blank()
+		if err != nil || !info.HasPIN() {
+			return err
+		}
+		retries, err := card.Retries(a.ctx)
+		report.Retries = &retries
+		return err
+	})
+	for _, q := range card.Quirks() {
+		report.Quirks = append(report.Quirks, quirk{q, cardside.ExplainQuirk(q, a.language)})
+	}
+	report.Link = card.Link(a.ctx)
+	return report, err
+}
+
+func (a *act) infoInWords(r infoReport) {
+	var rows [][2]string
+	row := func(label, value string) {
+		if value != "" {
+			rows = append(rows, [2]string{a.f("label." + label), value})
+		}
+	}
+	if r.Link != nil {
+		row("card", a.f("info.card", a.f("generation."+string(r.Generation)), r.Reader, r.Link.Protocol))
+	}
+	i := r.Info
+	row("state", a.f(map[bool]string{true: "info.blank", false: "info.not-blank"}[r.Blank]))
+	if r.Retries != nil {
+		row("tries", a.f("info.tries", r.Retries.Left))
+		if r.Retries.PowerCycle {
+			row("tries", a.f("info.power-cycle"))
+		}
+	}
+	row("pin-length", a.f("info.pin-length", i.PINLength()))
+	if i.ForcePINChange {
+		row("pin-change", a.f("info.force-pin-change"))
+	}
+	row("model", i.AAGUID.String())
+	row("versions", a.list(i.Versions))
+	row("algorithms", a.algorithms(i.Algorithms))
+	row("extensions", a.list(i.Extensions))
+	if i.RemainingCredentials != nil {
+		row("room", a.f("info.room", *i.RemainingCredentials))
+	}
+	row("protocols", a.list(numbers(i.PINProtocols)))
+	row("transports", strings.Join(i.Transports, ", "))
+	row("sizes", a.sizes(i))
+	row("firmware", positive(int(i.Firmware)))
+	row("certifications", certifications(i.Certifications))
+	row("other", a.list(numbers(i.Other)))
+	a.table(rows)
+	a.options(i)
+	for _, q := range r.Quirks {
+		fmt.Fprintln(a.stdout, "! "+q.Text)
+	}
+}
+
+// options says each option in words, in the order of their names.
+func (a *act) options(i ctap2.Info) {
+	a.say("label.options")
+	var rows [][2]string
+	var names []string
+	for name := range i.Options {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		meaning := ""
+		if _, known := texts["option."+name]; known {
+			meaning = a.f("option." + name)
+		}
+		rows = append(rows, [2]string{"  " + name, a.yesNo(i.Options[name]) + "\t" + meaning})
+	}
+	a.table(rows)
+}
+
+var algorithmNames = map[int]string{ctap2.ES256: "ES256", ctap2.EdDSA: "EdDSA", ctap2.ES384: "ES384", ctap2.RS256: "RS256"}
+
+func (a *act) algorithms(all []int) string {
+	var found []string
+	for _, alg := range all {
+		if name, known := algorithmNames[alg]; known {
+			found = append(found, name)
+		} else {
+			found = append(found, strconv.Itoa(alg))
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
+func (a *act) sizes(i ctap2.Info) string {
+	var all []string
+	for _, size := range []struct {
+		key string
+		n   int
+	}{
+		{"info.message", i.MaxMsgSize}, {"info.list", i.MaxCredentialsInList}, {"info.id", i.MaxCredentialID},
+		{"info.blob", i.MaxCredBlob}, {"info.blobs", i.MaxLargeBlobs}, {"info.min-pin-rps", i.MaxMinPINRPIDs},
+	} {
+		if size.n > 0 {
+			all = append(all, a.f(size.key, size.n))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func certifications(all map[string]int) string {
+	var found []string
+	for name, level := range all {
+		found = append(found, fmt.Sprintf("%s %d", name, level))
+	}
+	slices.Sort(found)
+	return strings.Join(found, ", ")
+}
+
+func numbers(all []int) []string {
+	var found []string
+	for _, n := range all {
+		found = append(found, strconv.Itoa(n))
+	}
+	return found
+}
+
+func positive(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}

@@ -1,0 +1,70 @@
+package main
+
+import "maps"
+
+// helpTexts are what --help says; kong finds each as ${help_…}.
+var helpTexts = map[string]text{
+	"help.cardside": {
+		"Prépare, vérifie et dépanne l'application FIDO2 d'une CPS4 dans un lecteur à contact. Aucun code n'est jamais un argument : il se saisit sans écho, ou se lit par --pin-fd.",
+		"Prepares, proves and diagnoses the FIDO2 application of a CPS4 in a contact reader. A PIN is never an argument: it is typed without echo, or read through --pin-fd.",
+	},
+	"help.reader":               {"Nom du lecteur, ou une partie que lui seul porte.", "The reader's name, or a part that only it has."},
+	"help.key":                  {"Une clé de sécurité USB au lieu d'une carte (chemin donné par « readers »).", "A security key on USB instead of a card (its path as “readers” gives it)."},
+	"help.engine":               {"Façon de parler à la carte : auto, ctap2 (la nôtre) ou libfido2 (second avis).", "How to speak to the card: auto, ctap2 (our own) or libfido2 (a second opinion)."},
+	"help.timeout":              {"Combien de temps attendre une carte.", "How long to wait for a card."},
+	"help.json":                 {"Résultats en JSON.", "Results as JSON."},
+	"help.lang":                 {"Langue : fr ou en.", "Language: fr or en."},
+	"help.protocol":             {"Protocole de transmission : any, t0 ou t1.", "Transmission protocol: any, t0 or t1."},
+	"help.apdu":                 {"Longueur des échanges : auto, short ou extended.", "Length of exchanges: auto, short or extended."},
+	"help.module":               {"Module PKCS#11, chemin complet (défaut : la Cryptolib CPS).", "PKCS#11 module, full path (default: the Cryptolib CPS)."},
+	"help.pin-fd":               {"Descripteur de fichier où lire le code, une ligne.", "File descriptor to read the PIN from, one line."},
+	"help.new-pin-fd":           {"Descripteur du nouveau code (défaut : la ligne suivante de --pin-fd).", "Descriptor of the new PIN (default: the next line of --pin-fd)."},
+	"help.spend-last-try":       {"Utiliser aussi le dernier essai du code.", "Spend even the last PIN try."},
+	"help.accept-non-canonical": {"Accepter une carte qui se présente incorrectement.", "Accept a card that introduces itself incorrectly."},
+
+	"help.readers":          {"Lecteurs et cartes de ce poste.", "Readers and cards of this workstation."},
+	"help.readers-live":     {"Suivre les changements.", "Follow changes."},
+	"help.info":             {"Tout ce que dit la carte.", "Everything that the card says."},
+	"help.info-record":      {"Enregistrer l'échange dans ce fichier, qui ne doit pas exister.", "Record the exchange in this file, which must not exist."},
+	"help.doctor":           {"Vérifier ce poste de bout en bout.", "Check this workstation from end to end."},
+	"help.doctor-server":    {"Adresse du serveur à joindre (https).", "Address of the server to reach (https)."},
+	"help.doctor-server-ca": {"Autorité du serveur (PEM) au lieu de celles du système.", "The server's authority (PEM) instead of the system's."},
+	"help.pin":              {"Le code FIDO2 de la carte.", "The card's FIDO2 PIN."},
+	"help.pin-set":          {"Choisir le premier code d'une carte vierge.", "Choose the first PIN of a blank card."},
+	"help.pin-change":       {"Changer de code.", "Change the PIN."},
+	"help.make":             {"Créer une clé pour un site, pour essai.", "Make a key for a site, as a test."},
+	"help.assert":           {"Signer pour un site, pour essai.", "Sign for a site, as a test."},
+	"help.rp":               {"Nom de domaine du site (RP ID).", "The site's domain name (RP ID)."},
+	"help.rp-name":          {"Nom du site.", "The site's name."},
+	"help.user":             {"Nom du compte.", "The account's name."},
+	"help.display-name":     {"Nom affiché du compte.", "The account's displayed name."},
+	"help.user-id":          {"Identifiant du compte (défaut : au hasard).", "The account's identifier (default: at random)."},
+	"help.resident":         {"Garder la clé dans la carte.", "Keep the key on the card."},
+	"help.cred-protect":     {"Protection de la clé (credProtect) : 0 à 3.", "Protection of the key (credProtect): 0 to 3."},
+	"help.exclude":          {"Refuser si la carte porte déjà cette clé (répétable).", "Refuse if the card holds this key already (repeatable)."},
+	"help.algorithm":        {"Signatures voulues, par préférence.", "Signatures wanted, in order of preference."},
+	"help.enterprise":       {"Attestation d'entreprise : 1 ou 2.", "Enterprise attestation: 1 or 2."},
+	"help.min-pin-length":   {"Demander la longueur minimale du code.", "Ask for the least PIN length."},
+	"help.set-pin":          {"Sur une carte vierge, choisir d'abord le code.", "On a blank card, choose the PIN first."},
+	"help.prove":            {"Signer une fois avec la nouvelle clé.", "Sign once with the new key."},
+	"help.allow":            {"Clé à utiliser (répétable ; défaut : celles que la carte trouve).", "Key to use (repeatable; default: those that the card finds)."},
+	"help.public-key":       {"Clé publique (COSE) pour vérifier la signature.", "Public key (COSE) to check the signature with."},
+	"help.silent":           {"Sans présence ni code : pour chercher une clé.", "Without presence or PIN: to look for a key."},
+
+	"help.credentials":        {"Les clés gardées dans la carte.", "The keys kept on the card."},
+	"help.credentials-list":   {"Lister les clés.", "List the keys."},
+	"help.credentials-delete": {"Supprimer une clé.", "Delete a key."},
+	"help.credential-id":      {"Identifiant de la clé, comme l'écrit « list ».", "The key's identifier, as “list” writes it."},
+	"help.reset":              {"Effacer l'application FIDO2 : code et clés.", "Erase the FIDO2 application: PIN and keys."},
+	"help.reset-really":       {"Confirme que cette carte doit vraiment être effacée.", "Confirms that this card is really to be erased."},
+	"help.watch":              {"Insertions et retraits, une ligne de JSON chacun.", "Insertions and removals, one line of JSON each."},
+	"help.help":               {"Aide sur un sujet.", "Help on a subject."},
+	"help.exit-codes":         {"Les codes de sortie et leurs raisons.", "The exit codes and their reasons."},
+}
+
+// allTexts are texts and helpTexts.
+var allTexts = func() map[string]text {
+	all := maps.Clone(texts)
+	maps.Copy(all, helpTexts)
+	return all
+}()
