@@ -18,6 +18,7 @@ const (
 	FaultTruncated  FaultKind = "truncated"   // the tail kept apart names a later event
 	FaultBeyondTail FaultKind = "beyond-tail" // events after the tail kept apart, or another last event
 	FaultCheckpoint FaultKind = "checkpoint"  // not what was noted outside
+	FaultSignature  FaultKind = "signature"   // a signed checkpoint is forged, or one is not there
 )
 
 // Fault is one place where the chain is broken. A Ledger's reader yields it as
@@ -37,11 +38,20 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("%s: %s: %s", at, f.Kind, f.Detail)
 }
 
+// Chain is a ledger's content as of one moment.
+type Chain struct {
+	Tail   Tail         // kept apart from the events
+	Signed []Checkpoint // left where events were pruned, in order
+	Events iter.Seq2[Event, error]
+}
+
 // Expected is what the chain is compared with besides itself.
 type Expected struct {
-	Start       Tail   // the place before the first event; zero: the beginning
-	End         *Tail  // the tail kept apart; nil: not known, a cut tail stays unseen
-	Checkpoints []Tail // noted outside
+	Start       Tail         // the place before the first event; zero: the beginning, or the last of Signed
+	End         *Tail        // the tail kept apart; nil: not known, a cut tail stays unseen
+	Checkpoints []Tail       // noted outside
+	Signed      []Checkpoint // the ledger's own, see Chain
+	Signer      string       // the Fingerprint of the key that signs those; "": whoever they name
 }
 
 // Report is Verify's verdict.
@@ -50,6 +60,10 @@ type Report struct {
 	Last   Tail
 	Faults []Fault // the first hundred, in order
 	More   int     // faults beyond those
+
+	Start  Tail   // where the events begin: after a signed checkpoint, or zero
+	Signer string // of the signed checkpoints: the Fingerprint of their key
+	Pruned []Tail // noted outside, of events that were pruned: nothing to compare with
 }
 
 // Intact reports that nothing was found.
@@ -60,11 +74,11 @@ const maxFaults = 100
 // Verify walks the chain and says every place where it is broken. The error is
 // for events that could not be read at all; a broken chain is in the Report.
 func Verify(events iter.Seq2[Event, error], expected Expected) (Report, error) {
-	v := verifier{last: expected.Start, checkpoints: map[uint64]Tail{}}
+	v := verifier{checkpoints: map[uint64]Tail{}}
 	for _, c := range expected.Checkpoints {
 		v.checkpoints[c.Sequence] = c
 	}
-	v.checkpoint(expected.Start, "")
+	v.start(expected)
 	for e, err := range events {
 		var fault *Fault
 		if err != nil && !errors.As(err, &fault) {
@@ -75,6 +89,36 @@ func Verify(events iter.Seq2[Event, error], expected Expected) (Report, error) {
 	v.end(expected)
 	v.report.Last = v.last
 	return v.report, nil
+}
+
+// start finds where the events must begin, and judges the signed checkpoints
+// that say so.
+func (v *verifier) start(expected Expected) {
+	v.last = expected.Start
+	v.checkpoint(v.last, "")
+	signer := expected.Signer
+	for _, c := range expected.Signed {
+		if signer == "" {
+			signer = Fingerprint(c.Key)
+		}
+		switch {
+		case !c.Signed():
+			v.fault(Fault{FaultSignature, c.Sequence, "", "the checkpoint's signature is not good"})
+		case signer != Fingerprint(c.Key):
+			v.fault(Fault{FaultSignature, c.Sequence, "", "the checkpoint is signed by another key, " + Fingerprint(c.Key)})
+		case c.From != v.last || c.Sequence != c.From.Sequence+c.Pruned:
+			v.fault(Fault{FaultSignature, c.Sequence, "", fmt.Sprintf("the checkpoint does not follow that of event %d", v.last.Sequence)})
+		}
+		v.last, v.report.Signer = c.Tail, Fingerprint(c.Key)
+		v.checkpoint(v.last, "")
+	}
+	v.report.Start = v.last
+	for _, noted := range expected.Checkpoints {
+		if _, left := v.checkpoints[noted.Sequence]; left && noted.Sequence < v.last.Sequence {
+			delete(v.checkpoints, noted.Sequence)
+			v.report.Pruned = append(v.report.Pruned, noted)
+		}
+	}
 }
 
 type verifier struct {

@@ -52,6 +52,7 @@ type Cards interface {
 	Card(ctx context.Context, tokenID string) (identity.Card, error)
 	CardsOf(ctx context.Context, holder identity.PSIdNat) ([]identity.Card, error)
 	CertificatesOf(ctx context.Context, tokenID string) ([]identity.Certificate, error) // the latest first
+	CardsAfter(ctx context.Context, tokenID string, limit int) ([]identity.Card, error) // all cards, in that order
 }
 
 // Directory lists people. Between gives those whose search key (see SearchKey)

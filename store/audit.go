@@ -70,9 +70,9 @@ func scanTail(r row) (audit.Tail, error) {
 // that cannot be read leaves that known.
 const eventColumns = `sequence, id, previous, hash, at, kind, outcome, actor, subject, card, reason, approver, encoded`
 
-// Chain gives the tail kept apart and all events, as of one moment, for
-// audit.Verify: an event that is appended meanwhile is in neither.
-func (s *Store) Chain(ctx context.Context, read func(tail audit.Tail, events iter.Seq2[audit.Event, error]) error) error {
+// Chain gives the tail kept apart, the signed checkpoints and all events, as
+// of one moment, for audit.Verify: what is appended meanwhile is in none.
+func (s *Store) Chain(ctx context.Context, read func(audit.Chain) error) error {
 	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("beginning to read the audit: %w", err)
@@ -82,7 +82,11 @@ func (s *Store) Chain(ctx context.Context, read func(tail audit.Tail, events ite
 	if err != nil {
 		return fmt.Errorf("reading the audit tail: %w", err)
 	}
-	return read(tail, reader{tx}.Events(ctx, 0))
+	signed, err := reader{tx}.checkpoints(ctx)
+	if err != nil {
+		return err
+	}
+	return read(audit.Chain{Tail: tail, Signed: signed, Events: reader{tx}.Events(ctx, 0)})
 }
 
 // Events gives the events after a sequence, in order. One that is not as it

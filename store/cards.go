@@ -25,6 +25,13 @@ func (r reader) CardsOf(ctx context.Context, holder identity.PSIdNat) ([]identit
 	return all(rows, err, scanCard)
 }
 
+// CardsAfter lists all cards in the order of their token ids.
+func (r reader) CardsAfter(ctx context.Context, tokenID string, limit int) ([]identity.Card, error) {
+	rows, err := r.q.QueryContext(ctx,
+		`SELECT `+cardColumns+` FROM cards WHERE token_id > $1 ORDER BY token_id LIMIT $2`, tokenID, limit)
+	return all(rows, err, scanCard)
+}
+
 func scanCard(r row) (identity.Card, error) {
 	var c identity.Card
 	err := r.Scan(&c.TokenID, &c.Holder, &c.Type, &c.Test, &c.Generation, &c.State, &c.StateReason,

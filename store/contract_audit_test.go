@@ -3,7 +3,6 @@ package store_test
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -42,10 +41,10 @@ func contractChain(t *testing.T, b backend) {
 // intact verifies the whole chain against the tail kept apart.
 func intact(t *testing.T, b backend, events uint64) {
 	t.Helper()
-	err := b.Chain(t.Context(), func(tail audit.Tail, all iter.Seq2[audit.Event, error]) error {
-		report, err := audit.Verify(all, audit.Expected{End: &tail})
-		if !report.Intact() || report.Events != events || tail.Sequence != events {
-			t.Errorf("tail %d, %+v", tail.Sequence, report)
+	err := b.Chain(t.Context(), func(c audit.Chain) error {
+		report, err := audit.Verify(c.Events, audit.Expected{End: &c.Tail, Signed: c.Signed})
+		if !report.Intact() || report.Events != events || c.Tail.Sequence != events {
+			t.Errorf("tail %d, %+v", c.Tail.Sequence, report)
 		}
 		return err
 	})
@@ -93,8 +92,8 @@ func contractAppendRace(t *testing.T, b backend) {
 		})
 	}
 	for range 5 { // who verifies meanwhile sees a whole chain too
-		err := b.Chain(t.Context(), func(tail audit.Tail, all iter.Seq2[audit.Event, error]) error {
-			report, err := audit.Verify(all, audit.Expected{End: &tail})
+		err := b.Chain(t.Context(), func(c audit.Chain) error {
+			report, err := audit.Verify(c.Events, audit.Expected{End: &c.Tail, Signed: c.Signed})
 			if !report.Intact() {
 				t.Errorf("%+v", report)
 			}

@@ -20,7 +20,7 @@ type backend interface {
 	enroll.Records
 	audit.Ledger
 	sessions.Keeper
-	Chain(ctx context.Context, read func(audit.Tail, iter.Seq2[audit.Event, error]) error) error
+	Chain(ctx context.Context, read func(audit.Chain) error) error
 	Events(ctx context.Context, after uint64) iter.Seq2[audit.Event, error]
 	Event(ctx context.Context, id string) (audit.Event, error)
 }

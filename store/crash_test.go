@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"iter"
 	"os"
 	"os/exec"
 	"testing"
@@ -51,8 +50,8 @@ func TestWhatWasCommittedSurvivesAKill(t *testing.T) {
 				t.Errorf("event %s was told and is lost: %v", id, err)
 			}
 		}
-		err := s.Chain(t.Context(), func(tail audit.Tail, events iter.Seq2[audit.Event, error]) error {
-			report, err := audit.Verify(events, audit.Expected{End: &tail})
+		err := s.Chain(t.Context(), func(c audit.Chain) error {
+			report, err := audit.Verify(c.Events, audit.Expected{End: &c.Tail, Signed: c.Signed})
 			if !report.Intact() {
 				t.Errorf("round %d: %+v", round, report)
 			}

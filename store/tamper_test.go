@@ -3,7 +3,6 @@ package store_test
 import (
 	"database/sql"
 	"fmt"
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -69,8 +68,8 @@ func TestTamperingIsFound(t *testing.T) {
 			}
 			defer s.Close()
 			var got []string
-			err = s.Chain(t.Context(), func(tail audit.Tail, events iter.Seq2[audit.Event, error]) error {
-				report, err := audit.Verify(events, audit.Expected{End: &tail})
+			err = s.Chain(t.Context(), func(c audit.Chain) error {
+				report, err := audit.Verify(c.Events, audit.Expected{End: &c.Tail, Signed: c.Signed})
 				for _, f := range report.Faults {
 					got = append(got, fmt.Sprintf("%s %d", f.Kind, f.Sequence))
 				}
@@ -111,7 +110,7 @@ func TestAChainWithoutATailCannotGrow(t *testing.T) {
 	if err := audit.New(s, audit.Options{}).Record(t.Context(), &audit.Event{Kind: "x", Outcome: audit.Done}); err == nil {
 		t.Error("recorded")
 	}
-	if err := s.Chain(t.Context(), func(audit.Tail, iter.Seq2[audit.Event, error]) error { return nil }); err == nil {
+	if err := s.Chain(t.Context(), func(audit.Chain) error { return nil }); err == nil {
 		t.Error("read")
 	}
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"path/filepath"
+	"strings"
 
 	"cpsgate/audit"
 	"cpsgate/store"
@@ -17,6 +18,8 @@ import (
 type auditCommand struct {
 	Verify auditVerifyCommand `cmd:"" help:"Verify the audit chain: exit 0 intact, 1 broken (says where), 2 unusable."`
 	Show   auditShowCommand   `cmd:"" help:"Show the event whose number a person read out."`
+	Export auditExportCommand `cmd:"" help:"Write events as JSON Lines, as they are verified."`
+	Prune  auditPruneCommand  `cmd:"" help:"Remove old events, leaving a signed checkpoint."`
 }
 
 // auditPlace says where the audit is kept.
@@ -39,6 +42,7 @@ func (p auditPlace) open(env *environment) (*store.Store, error) {
 type auditVerifyCommand struct {
 	auditPlace
 	Checkpoint []string `help:"A tail noted earlier outside, as printed by this command; may be repeated." placeholder:"SEQUENCE:HASH" sep:"none"`
+	Signer     string   `help:"Fingerprint of the key that signs checkpoints where old events were pruned; with --data, that of its own key file." placeholder:"SHA256"`
 	JSON       bool     `help:"Print the verdict as JSON."`
 }
 
@@ -79,12 +83,36 @@ func (c auditVerifyCommand) verify(env *environment, checkpoints []audit.Tail) (
 		return audit.Report{}, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	err = s.Chain(env.ctx, func(tail audit.Tail, events iter.Seq2[audit.Event, error]) error {
-		var err error
-		report, err = audit.Verify(events, audit.Expected{End: &tail, Checkpoints: checkpoints})
+	err = s.Chain(env.ctx, func(chain audit.Chain) error {
+		signer, err := c.signer(chain.Signed)
+		if err != nil {
+			return err
+		}
+		report, err = audit.Verify(chain.Events, audit.Expected{
+			End: &chain.Tail, Checkpoints: checkpoints, Signed: chain.Signed, Signer: signer,
+		})
 		return err
 	})
 	return report, err
+}
+
+// signer is the fingerprint that signed checkpoints must be of: the flag's, or
+// that of the key in the data directory. A chain whose beginning was pruned
+// cannot be judged without: who forges its beginning signs it too.
+func (c auditVerifyCommand) signer(signed []audit.Checkpoint) (string, error) {
+	if c.Signer != "" || len(signed) == 0 {
+		return strings.ToLower(c.Signer), nil
+	}
+	said := audit.Fingerprint(signed[len(signed)-1].Key)
+	if c.Data == "" {
+		return "", fmt.Errorf("old events were pruned, and the checkpoint that stands for them is signed by %s: "+
+			"if that is your key, say so with --signer", said)
+	}
+	key, err := audit.LoadKey(filepath.Join(c.Data, audit.KeyFileName))
+	if err != nil {
+		return "", fmt.Errorf("%w (or name the key's fingerprint with --signer)", err)
+	}
+	return audit.Fingerprint(key.Public().(ed25519.PublicKey)), nil //nolint:forcetypeassert // documented of ed25519
 }
 
 func (c auditVerifyCommand) print(w io.Writer, r audit.Report) error {
@@ -92,6 +120,12 @@ func (c auditVerifyCommand) print(w io.Writer, r audit.Report) error {
 		return json.NewEncoder(w).Encode(auditVerdict(r))
 	}
 	if r.Intact() {
+		if r.Start.Sequence > 0 {
+			fmt.Fprintf(w, "events up to %d were pruned; the checkpoint is signed by %s\n", r.Start.Sequence, r.Signer)
+		}
+		for _, noted := range r.Pruned {
+			fmt.Fprintf(w, "event %d, which was noted, is pruned: nothing to compare with\n", noted.Sequence)
+		}
 		_, err := fmt.Fprintf(w, "intact: %d events\ncheckpoint to note elsewhere: %s\n", r.Events, r.Last)
 		return err
 	}
@@ -110,6 +144,8 @@ type auditVerification struct {
 	Verdict string           `json:"verdict"` // intact or broken
 	Events  uint64           `json:"events"`
 	Tail    auditTailJSON    `json:"tail"`
+	Start   *auditTailJSON   `json:"start,omitempty"`  // where pruning left the beginning
+	Signer  string           `json:"signer,omitempty"` // of the checkpoint there
 	Faults  []auditFaultJSON `json:"faults"`
 	More    int              `json:"moreFaults,omitempty"`
 }
@@ -130,6 +166,9 @@ func auditVerdict(r audit.Report) auditVerification {
 	v := auditVerification{
 		Verdict: "intact", Events: r.Events, More: r.More, Faults: []auditFaultJSON{},
 		Tail: auditTailJSON{r.Last.Sequence, hex.EncodeToString(r.Last.Hash[:])},
+	}
+	if r.Start.Sequence > 0 {
+		v.Start, v.Signer = &auditTailJSON{r.Start.Sequence, hex.EncodeToString(r.Start.Hash[:])}, r.Signer
 	}
 	for _, f := range r.Faults {
 		v.Verdict = "broken"

@@ -67,7 +67,9 @@ type commands struct {
 	Cert     certCommand     `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
 	Webauthn webauthnCommand `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
 	CRL      crlCommand      `cmd:"" name:"crl" help:"Certificate revocation lists: how they stand, fetch, import, bypass."`
-	Audit    auditCommand    `cmd:"" help:"Verify the audit chain."`
+	People   peopleCommand   `cmd:"" help:"Import, export and grant roles."`
+	Card     cardCommand     `cmd:"" help:"Show, suspend or revoke a card."`
+	Audit    auditCommand    `cmd:"" help:"Verify, show, export or prune the audit."`
 }
 
 func main() {
