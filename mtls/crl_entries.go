@@ -1,7 +1,6 @@
 package mtls
 
 import (
-	"encoding/binary"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -32,14 +31,6 @@ func (p *crlParser) meta(reason RevocationReason, day int64) entryMeta {
 	age := min(max(p.crl.thisDay-day, 0), metaTooOld)
 	p.removes = p.removes || reason == ReasonRemoveFromCRL
 	return entryMeta(reason)<<metaAgeBits | entryMeta(age)
-}
-
-// dayCache remembers the last date read: entries of one day often stand
-// together.
-type dayCache struct {
-	yymm uint32
-	dd   uint16
-	days int64
 }
 
 // revoked reads revokedCertificates (§5.1.2.6) into the index.
@@ -104,7 +95,7 @@ func (p *crlParser) plainEntries(w []byte) (taken int, err error) {
 			}
 			reason = reasonOfCode(int64(rest[13]))
 		}
-		day, ok := p.utcDay((*[15]byte)(entry[at:]))
+		day, ok := utcDay((*[15]byte)(entry[at:]))
 		if !ok || entry[4]&0x80 != 0 || octets > 1 && entry[4] == 0 && entry[5]&0x80 == 0 {
 			return taken, nil
 		}
@@ -129,21 +120,44 @@ func (p *crlParser) add(key serialKey, meta entryMeta) error {
 	return nil
 }
 
-// utcDay reads a UTCTime element down to its day, counted from 1970.
-func (p *crlParser) utcDay(t *[15]byte) (day int64, ok bool) {
+// utcDay reads a UTCTime element down to its day, counted from 1970. It is
+// parseDERTime for the two million dates of a large CRL.
+func utcDay(t *[15]byte) (day int64, ok bool) {
 	if t[0] != tagUTCTime || t[1] != 13 || t[14] != 'Z' || !clock((*[6]byte)(t[8:])) {
 		return 0, false
 	}
-	yymm, dd := binary.BigEndian.Uint32(t[2:]), binary.BigEndian.Uint16(t[6:])
-	if yymm == p.day.yymm && dd == p.day.dd {
-		return p.day.days, true
+	y1, y2, m1, m2, d1, d2 := t[2]-'0', t[3]-'0', t[4]-'0', t[5]-'0', t[6]-'0', t[7]-'0'
+	if y1 > 9 || y2 > 9 || m1 > 1 || m2 > 9 || d1 > 3 || d2 > 9 {
+		return 0, false
 	}
-	date, ok := parseDERTime(t[:])
-	if ok {
-		p.day = dayCache{yymm, dd, floorDays(date)}
+	year, month, dayOfMonth := int64(y1)*10+int64(y2), int(m1)*10+int(m2), int64(d1)*10+int64(d2)
+	if year < 50 { // RFC 5280 §4.1.2.5.1
+		year += 100
 	}
-	return p.day.days, ok
+	if month < 1 || month > 12 {
+		return 0, false
+	}
+	leap := int64(0)
+	if year%4 == 0 { // 1950 to 2049 hold no exception to it
+		leap = 1
+	}
+	length := monthStart[month] - monthStart[month-1]
+	if month == 2 {
+		length += leap
+	}
+	if dayOfMonth < 1 || dayOfMonth > length {
+		return 0, false
+	}
+	day = (year-70)*365 + (year-49)/4 - 5 + monthStart[month-1] + dayOfMonth - 1
+	if month > 2 {
+		day += leap
+	}
+	return day, true
 }
+
+// monthStart is the day of the year on which each month begins, from 0, in a
+// year that is no leap year.
+var monthStart = [13]int64{0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365}
 
 // clock checks hhmmss.
 func clock(t *[6]byte) bool {

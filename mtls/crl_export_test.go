@@ -3,6 +3,7 @@ package mtls
 import (
 	"context"
 	"math/big"
+	"time"
 )
 
 // CrowdedSerial is a serial of 16 octets whose record has that mixed word: a
@@ -30,3 +31,7 @@ func (r *Refresher) FetchLoop(ctx context.Context, name string, delta bool) {
 	source, _ := r.addresses(name, delta)
 	r.fetchLoop(ctx, source, delta)
 }
+
+// UTCDay and DERTime are the two readings of a UTCTime.
+func UTCDay(element []byte) (int64, bool)      { return utcDay((*[15]byte)(element)) }
+func DERTime(element []byte) (time.Time, bool) { return parseDERTime(element) }

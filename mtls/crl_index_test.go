@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"runtime"
 	"testing"
+	"time"
 
 	"cpsgate/internal/testpki"
 	"cpsgate/mtls"
@@ -168,5 +170,27 @@ func TestFindAllocatesNothing(t *testing.T) {
 	present, absent := spec.Serial(3), spec.Serial(2001)
 	if n := testing.AllocsPerRun(100, func() { list.Find(present); list.Find(absent) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Every day of every month of the century of UTCTime, and those that are none.
+func TestUTCDay(t *testing.T) {
+	check := func(text string) {
+		element := append([]byte{0x17, 13}, text...)
+		day, ok := mtls.UTCDay(element)
+		want, wantOK := mtls.DERTime(element)
+		if ok != wantOK || ok && time.Unix(day*86400, 0).UTC() != want.Truncate(24*time.Hour) {
+			t.Fatalf("%s: day %d %t, want %s %t", text, day, ok, want, wantOK)
+		}
+	}
+	for year := range 100 {
+		for month := range 14 {
+			for d := range 33 {
+				check(fmt.Sprintf("%02d%02d%02d235959Z", year, month, d))
+			}
+		}
+	}
+	for _, text := range []string{"260302240000Z", "260302236000Z", "260302235960Z", "26030223595aZ", "2603/2235959Z", "260302235959+", "2a0302235959Z", "26:302235959Z"} {
+		check(text)
 	}
 }

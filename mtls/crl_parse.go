@@ -17,7 +17,6 @@ type crlParser struct {
 	crl    *CRL
 
 	removes bool // an entry says removeFromCRL
-	day     dayCache
 	builder indexBuilder
 }
 
