@@ -21,16 +21,17 @@ type Reason string
 
 // The reasons, as the audit, the log and JSON answers have them.
 const (
-	reasonCertificateStale Reason = "certificate-stale"    // not of a fresh handshake, or taken already
-	reasonFlowUnknown      Reason = "flow-unknown"         // no such attempt: made up, used, or too old
-	reasonFlowHost         Reason = "flow-other-host"      // on another name than the attempt was given
-	reasonCodeUnknown      Reason = "code-unknown"         // no such one-time code: made up, or too old
-	reasonCodeUsed         Reason = "code-used"            // replayed
-	reasonFlowCookie       Reason = "flow-cookie-missing"  // this browser began nothing
-	reasonOtherBrowser     Reason = "flow-other-browser"   // the code belongs to another browser's attempt
-	reasonCeremonyUnknown  Reason = "ceremony-unknown"     // made up, used, or too old
-	reasonCeremonyBrowser  Reason = "ceremony-other-place" // begun in another browser or session
-	reasonNotByCertificate Reason = "certificate-session"  // the act needs a session opened by certificate
+	reasonCertificateStale Reason = "certificate-stale"     // not of a fresh handshake, or taken already
+	reasonForwarded        Reason = "forwarded-certificate" // a named proxy's header that is not as it should be
+	reasonFlowUnknown      Reason = "flow-unknown"          // no such attempt: made up, used, or too old
+	reasonFlowHost         Reason = "flow-other-host"       // on another name than the attempt was given
+	reasonCodeUnknown      Reason = "code-unknown"          // no such one-time code: made up, or too old
+	reasonCodeUsed         Reason = "code-used"             // replayed
+	reasonFlowCookie       Reason = "flow-cookie-missing"   // this browser began nothing
+	reasonOtherBrowser     Reason = "flow-other-browser"    // the code belongs to another browser's attempt
+	reasonCeremonyUnknown  Reason = "ceremony-unknown"      // made up, used, or too old
+	reasonCeremonyBrowser  Reason = "ceremony-other-place"  // begun in another browser or session
+	reasonNotByCertificate Reason = "certificate-session"   // the act needs a session opened by certificate
 	reasonSessionEnded     Reason = "session-ended"
 	reasonSessionExpired   Reason = "session-expired"
 	reasonTooMany          Reason = "too-many-attempts"
@@ -43,6 +44,7 @@ const (
 	reasonMisdirected      Reason = "misdirected"
 	reasonUnavailable      Reason = "unavailable"
 	reasonInternal         Reason = "internal"
+	reasonBearer           Reason = "bearer" // no secret, or none that is known
 )
 
 func (r Reason) Error() string { return string(r) }
@@ -136,6 +138,7 @@ var recordAnswers = map[enroll.Reason]answer{
 // ownAnswers tells what this package refuses by itself.
 var ownAnswers = map[Reason]answer{
 	reasonCertificateStale: {http.StatusForbidden, "certificate-stale", doorCard, doorPasskey},
+	reasonForwarded:        {http.StatusBadGateway, "unavailable", doorCard, doorPasskey},
 	reasonFlowUnknown:      {http.StatusForbidden, "flow-expired", doorCard, ""},
 	reasonFlowHost:         {http.StatusForbidden, "flow-expired", doorCard, ""},
 	reasonCodeUnknown:      {http.StatusForbidden, "flow-expired", doorCard, ""},
@@ -157,6 +160,7 @@ var ownAnswers = map[Reason]answer{
 	reasonMisdirected:      {http.StatusMisdirectedRequest, "misdirected", "", ""},
 	reasonUnavailable:      {http.StatusServiceUnavailable, "unavailable", "", ""},
 	reasonInternal:         {http.StatusInternalServerError, "internal", "", ""},
+	reasonBearer:           {http.StatusUnauthorized, "bearer", "", ""},
 }
 
 // reasonOf finds the reason within an error and how it is told. What is no
@@ -237,11 +241,14 @@ func (s *Server) values(err error, t *tongue) map[string]string {
 }
 
 // retryAfter is RFC 9110 §10.2.3 in seconds, or "".
-func retryAfter(err error, a answer) string {
+func retryAfter(err error, a answer, now time.Time) string {
 	var many *tooMany
+	var locked *enroll.Refusal
 	switch {
 	case errors.As(err, &many):
 		return strconv.Itoa(int(many.wait/time.Second) + 1)
+	case errors.As(err, &locked) && !locked.Until.IsZero():
+		return strconv.Itoa(max(int(locked.Until.Sub(now)/time.Second)+1, 1))
 	case a.status == http.StatusServiceUnavailable:
 		return "120"
 	}

@@ -113,9 +113,9 @@ func (s *Server) takeFlow(c echo.Context) (flow, error) {
 // then the card's record.
 func (s *Server) readCard(c echo.Context) (identity.Cardholder, error) {
 	r, now := c.Request(), s.o.Now()
-	leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, now, s.o.HandshakeAge)
+	leaf, err := s.takeLeaf(c)
 	if err != nil {
-		return identity.Cardholder{}, fmt.Errorf("%w: %w", reasonCertificateStale, err)
+		return identity.Cardholder{}, err
 	}
 	who, err := s.o.Verifier.Verify(leaf, now)
 	if err != nil {

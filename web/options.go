@@ -13,6 +13,7 @@ import (
 	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
+	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Registry     *enroll.Registry
 	Audit        *audit.Log
 
+	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
+	Proxies      *mtls.Proxies
 	Limits       Limits
 	HandshakeAge time.Duration               // oldest handshake a certificate is taken from; 0 = 10 s
 	Zone         *time.Location              // nil = Europe/Paris

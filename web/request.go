@@ -23,6 +23,8 @@ type request struct {
 	started  time.Time
 	tongue   *tongue
 
+	leaf []byte // DER of the certificate that a named proxy vouches for; nil: none
+
 	token    string           // of the session cookie, if it names a session
 	session  sessions.Session // valid when token is not empty
 	sessionE error            // why the cookie names no session

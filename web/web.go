@@ -99,7 +99,7 @@ func (s *Server) newEcho(on listener) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no header of a proxy is believed
 	e.HTTPErrorHandler = s.answerError
-	e.Use(s.observe(on), s.recovered, s.headers(on), s.hosts(on), s.unhurried, s.sameOrigin, bodyLimit)
+	e.Use(s.observe(on), s.recovered, s.headers(on), s.hosts(on), s.unhurried, s.forwarded(on), s.sameOrigin, bodyLimit)
 	if on == listenerMain {
 		s.mainRoutes(e)
 	} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"cpsgate/mtls"
 )
 
 // Config is the configuration file of `cpsgate serve`, YAML, strict: an unknown
@@ -31,6 +34,7 @@ type Config struct {
 	Admin    AdminConfig    `yaml:"admin"`
 	Trust    TrustConfig    `yaml:"trust"`
 	CRL      CRLConfig      `yaml:"crl"`
+	OCSP     OCSPConfig     `yaml:"ocsp"`
 	Passkeys PasskeysConfig `yaml:"passkeys"`
 	Sessions SessionsConfig `yaml:"sessions"`
 	Pages    PagesConfig    `yaml:"pages"`
@@ -52,6 +56,8 @@ type CardConfig struct {
 	MaximumTLS  string `yaml:"maximum_tls"` // "1.2" (the default: CPS3 cards cannot sign for 1.3) or "1.3"
 	Certificate string `yaml:"certificate"` // for the origin's host and, with wildcard, *.host; empty: that of main
 	Key         string `yaml:"key"`
+
+	Proxies ProxiesConfig `yaml:"proxies"`
 }
 
 // AdminConfig is the listener of /livez and /readyz.
@@ -66,13 +72,53 @@ type TrustConfig struct {
 	Anchors []string `yaml:"anchors"`
 	// Intermediates are CA certificates between an anchor and a card, if any.
 	Intermediates []string `yaml:"intermediates"`
-	// CRLs is a folder of CRL files, read at start and whenever they change.
+	// CRLs is a drop folder: CRL files put there are taken at start and whenever
+	// they change.
 	CRLs string `yaml:"crls"`
 	// Revocation is required (the default), if-present or off.
 	Revocation string `yaml:"revocation"`
 	// Stale is what a CRL past its nextUpdate means: refuse (the default),
 	// grace:<duration> or accept.
 	Stale string `yaml:"stale"`
+	// OCSP is when responders are asked: never (the default),
+	// if-crl-unavailable or always.
+	OCSP string `yaml:"ocsp"`
+	// Authorities gives single authorities rules of their own.
+	Authorities []AuthorityConfig `yaml:"authorities"`
+}
+
+// AuthorityConfig is the rules for what one authority issued; what is left out
+// is as in trust.
+type AuthorityConfig struct {
+	// Issuer is the authority's common name, or the SHA-256 of its certificate.
+	Issuer     string `yaml:"issuer"`
+	Revocation string `yaml:"revocation"`
+	Stale      string `yaml:"stale"`
+	OCSP       string `yaml:"ocsp"`
+}
+
+// OCSPConfig is how responders are asked, where trust.ocsp says so.
+type OCSPConfig struct {
+	// Hosts are the only ones asked; default: that of the IGC-Santé's responder.
+	Hosts []string `yaml:"hosts"`
+	// Responders replace the addresses written in the certificates.
+	Responders []string `yaml:"responders"`
+	// Deadline for an answer; default 3s.
+	Deadline time.Duration `yaml:"deadline"`
+	// MaximumAge of an answer's thisUpdate; default 24h.
+	MaximumAge time.Duration `yaml:"maximum_age"`
+	// Nonce is required (the default) or if-present, for responders that sign
+	// their answers in advance.
+	Nonce string `yaml:"nonce"`
+}
+
+// ProxiesConfig names the proxies that end TLS for the card host and vouch for
+// the client's certificate in a header. They must speak TLS to cpsgate, with
+// the browser's host name. Without any, such headers are an attack.
+type ProxiesConfig struct {
+	From   []string `yaml:"from"`   // addresses or prefixes: 192.0.2.10, 2001:db8::/64
+	Form   string   `yaml:"form"`   // rfc9440, nginx, haproxy or traefik
+	Header string   `yaml:"header"` // in place of the form's own
 }
 
 // PasskeysConfig is the WebAuthn relying party.
@@ -170,6 +216,13 @@ func (c *Config) setDefaults() {
 	}
 	setDefault(&c.Trust.Revocation, "required")
 	setDefault(&c.Trust.Stale, "refuse")
+	setDefault(&c.Trust.OCSP, string(mtls.OCSPNever))
+	setDefault(&c.OCSP.Deadline, mtls.DefaultOCSPDeadline)
+	setDefault(&c.OCSP.MaximumAge, mtls.DefaultOCSPAge)
+	setDefault(&c.OCSP.Nonce, string(mtls.NonceRequired))
+	if c.OCSP.Hosts == nil {
+		c.OCSP.Hosts = []string{"ocsp.esante.gouv.fr"}
+	}
 	setDefault(&c.Passkeys.Attestation, "record")
 	setDefault(&c.Passkeys.SignCount, "refuse")
 	if u, err := url.Parse(c.Main.Origin); err == nil {
@@ -199,14 +252,11 @@ func (c *Config) check() error {
 	if err := oneOf("card.maximum_tls", c.Card.MaximumTLS, "1.2", "1.3"); err != nil {
 		return err
 	}
-	if err := oneOf("trust.revocation", c.Trust.Revocation, "required", "if-present", "off"); err != nil {
+	if err := c.Trust.check(); err != nil {
 		return err
 	}
-	if _, _, err := parseStale(c.Trust.Stale); err != nil {
+	if err := oneOf("ocsp.nonce", c.OCSP.Nonce, string(mtls.NonceRequired), string(mtls.NonceIfPresent)); err != nil {
 		return err
-	}
-	if c.Trust.Revocation == "required" && c.Trust.CRLs == "" {
-		return errors.New("trust.crls: a folder is needed while trust.revocation is required")
 	}
 	if err := oneOf("passkeys.attestation", c.Passkeys.Attestation, "record", "require-known", "require-trusted-roots"); err != nil {
 		return err
@@ -231,6 +281,35 @@ func (c *Config) check() error {
 	}
 	if _, err := time.LoadLocation(c.Pages.TimeZone); err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)
+	}
+	return nil
+}
+
+func (t TrustConfig) check() error {
+	if err := checkRules("trust", t.Revocation, t.Stale, t.OCSP); err != nil {
+		return err
+	}
+	for i, a := range t.Authorities {
+		key := fmt.Sprintf("trust.authorities[%d]", i)
+		if a.Issuer == "" {
+			return fmt.Errorf("%s.issuer: a name or fingerprint is needed", key)
+		}
+		if err := checkRules(key, cmp.Or(a.Revocation, t.Revocation), a.Stale, cmp.Or(a.OCSP, t.OCSP)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkRules(key, revocation, stale, ocsp string) error {
+	if err := oneOf(key+".revocation", revocation, "required", "if-present", "off"); err != nil {
+		return err
+	}
+	if err := oneOf(key+".ocsp", ocsp, string(mtls.OCSPNever), string(mtls.OCSPIfCRLUnavailable), string(mtls.OCSPAlways)); err != nil {
+		return err
+	}
+	if _, _, err := parseStale(stale); err != nil {
+		return fmt.Errorf("%s.stale: %w", key, err)
 	}
 	return nil
 }

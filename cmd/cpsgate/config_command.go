@@ -36,17 +36,19 @@ func (cmd configCheckCommand) Run(env *environment) error {
 
 // checkConfig loads what openProgram would, the database left alone.
 func checkConfig(c *Config, env *environment) error {
-	p := &program{log: slog.New(slog.NewTextHandler(env.stderr, nil))}
-	if err := p.loadCertificates(c, env.now()); err != nil {
+	log := slog.New(slog.NewTextHandler(env.stderr, nil))
+	p := &program{log: log, now: env.now}
+	if err := checkDataFolder(c.Data); err != nil {
 		return err
 	}
-	if _, err := p.openVerifier(c); err != nil {
+	if err := p.loadCertificates(c, env.now()); err != nil {
 		return err
 	}
 	if _, err := openParty(c, env.now); err != nil {
 		return err
 	}
-	return checkDataFolder(c.Data)
+	_, err := openJudge(c, log, env.now)
+	return err
 }
 
 type configShowCommand struct {

@@ -60,7 +60,7 @@ func (cmd demoCommand) Run(env *environment) (err error) {
 	if err := cmd.announce(env.stdout, d); err != nil {
 		return err
 	}
-	return p.Serve(env.ctx, l)
+	return p.Serve(env.ctx, l, nil)
 }
 
 // folder makes the demo's folder; clean removes it if it is a temporary one.

@@ -2,104 +2,115 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"cpsgate/identity"
 	"cpsgate/mtls"
 )
 
-// crlFolderPoll is how often the CRL folder is looked at for changes.
-const crlFolderPoll = 10 * time.Second
-
-// crlFolder is the evidence of a folder of CRL files. What was read last and
-// whole stays in force until something newer was read, whole.
-type crlFolder struct {
-	path    string
-	log     *slog.Logger
-	seen    string // the listing that the lists were read from
-	current atomic.Pointer[mtls.CRLSet]
+// judge is the verifier that the pages ask, with what feeds it: CRLs kept
+// fresh, OCSP answers asked for before they are needed, trust reloaded.
+type judge struct {
+	*mtls.Verifier
+	crls  *mtls.Refresher
+	ocsp  *mtls.OCSPClient // nil: nobody is asked
+	rules OCSPConfig
+	trust *mtls.TrustReloader
+	log   *slog.Logger
 }
 
-// openCRLFolder reads the folder; a file in it that is no CRL stops the start.
-func openCRLFolder(path string, log *slog.Logger) (*crlFolder, error) {
-	f := &crlFolder{path: path, log: log}
-	f.current.Store(&mtls.CRLSet{})
-	if path == "" {
-		return f, nil
-	}
-	return f, f.read()
-}
+// ocspWait bounds what all questions of one login may take together, beyond
+// the deadline of each: a responder that is down must not hold a login.
+const ocspWait = time.Second
 
-// CRLs implements mtls.Evidence.
-func (f *crlFolder) CRLs(issuer []byte) []*mtls.CRL { return f.current.Load().CRLs(issuer) }
-
-func (f *crlFolder) read() error {
-	listing, err := listing(f.path)
+func openJudge(c *Config, log *slog.Logger, now func() time.Time) (*judge, error) {
+	trust, err := loadTrust(c)
 	if err != nil {
-		return fmt.Errorf("trust.crls: %w", err)
+		return nil, err
 	}
-	lists, err := readCRLs(f.path)
+	policy, err := loadPolicy(c, trust, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	set := mtls.NewCRLSet(lists...)
-	f.current.Store(&set)
-	f.seen = listing
-	for _, list := range lists {
-		f.log.Info("CRL read", "issuer", mtls.FormatName(list.Issuer), "number", list.Number, "entries", list.Len(),
-			"this_update", list.ThisUpdate, "next_update", list.NextUpdate)
+	j := &judge{rules: c.OCSP, log: log}
+	if j.crls, err = openRefresher(c, trust, log, now); err != nil {
+		return nil, err
 	}
-	return nil
+	var evidence mtls.Evidence = j.crls
+	if asksOCSP(policy) {
+		fetcher := &mtls.Fetcher{Hosts: c.OCSP.Hosts, OCSPDeadline: c.OCSP.Deadline}
+		j.ocsp = &mtls.OCSPClient{Fetch: fetcher.OCSP, Policy: policy.OCSP, Now: now}
+		evidence = struct {
+			*mtls.Refresher
+			*mtls.OCSPClient
+		}{j.crls, j.ocsp}
+	}
+	if j.Verifier, err = mtls.NewVerifier(trust, policy, evidence); err != nil {
+		return nil, err
+	}
+	j.trust = &mtls.TrustReloader{
+		Verifier: j.Verifier, Log: log, Now: now,
+		Load:    func() (*mtls.Trust, error) { return loadTrust(c) },
+		Listing: func() (string, error) { return listing(slices.Concat(c.Trust.Anchors, c.Trust.Intermediates)) },
+	}
+	return j, nil
 }
 
-// watch reads the folder again whenever its listing changes, until ctx ends.
-func (f *crlFolder) watch(ctx context.Context) {
-	if f.path == "" {
-		return
-	}
-	tick := time.NewTicker(crlFolderPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			f.refresh()
+func asksOCSP(p mtls.Policy) bool {
+	asks := func(r mtls.RevocationPolicy) bool { return r.OCSP != "" && r.OCSP != mtls.OCSPNever }
+	for _, rule := range p.PerIssuer {
+		if asks(rule) {
+			return true
 		}
 	}
+	return asks(p.Revocation)
 }
 
-// refresh keeps the lists in force when the folder cannot be read whole.
-func (f *crlFolder) refresh() {
-	listing, err := listing(f.path)
-	if err == nil && listing == f.seen {
-		return
+// Verify asks the responders that the policy wants asked, then judges. What
+// cannot be had is for the policy to weigh, so it is only logged.
+func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
+	if j.ocsp != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), j.rules.Deadline+ocspWait)
+		defer cancel()
+		if err := j.ocsp.AskAll(ctx, j.Questions(leafDER, now), j.rules.Responders); err != nil {
+			j.log.Warn("OCSP not answered", "error", err)
+		}
 	}
-	if err == nil {
-		err = f.read()
-	}
-	if err != nil {
-		f.log.Error("CRLs not refreshed; those read before stay in force", "error", err)
-	}
+	return j.Verifier.Verify(leafDER, now)
 }
 
-// listing tells a folder's content by names, sizes and times.
-func listing(folder string) (string, error) {
-	files, err := regularFiles(folder)
-	if err != nil {
-		return "", err
-	}
+// run keeps the evidence and the trust fresh until ctx ends; each hangup
+// reloads the trust at once.
+func (j *judge) run(ctx context.Context, hangups <-chan struct{}) {
+	done := make(chan struct{})
+	go func() { defer close(done); j.crls.Run(ctx) }()
+	j.trust.Run(ctx, hangups)
+	<-done
+}
+
+// listing tells the content of files and folders by names, sizes and times.
+func listing(paths []string) (string, error) {
 	var b strings.Builder
-	for _, file := range files {
-		info, err := os.Stat(file)
+	var failures []error
+	for _, path := range paths {
+		files, err := regularFiles(path)
 		if err != nil {
-			return "", err
+			failures = append(failures, err)
 		}
-		fmt.Fprintf(&b, "%s %d %d\n", file, info.Size(), info.ModTime().UnixNano())
+		for _, file := range files {
+			info, err := os.Stat(file)
+			if err != nil {
+				failures = append(failures, err)
+				continue
+			}
+			fmt.Fprintf(&b, "%s %d %d\n", file, info.Size(), info.ModTime().UnixNano())
+		}
 	}
-	return b.String(), nil
+	return b.String(), errors.Join(failures...)
 }

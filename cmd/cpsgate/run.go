@@ -29,9 +29,10 @@ import (
 // listens yet.
 type program struct {
 	log      *slog.Logger
+	now      func() time.Time
 	store    *store.Store
 	sessions *sessions.Manager
-	crls     *crlFolder
+	judge    *judge
 	web      *web.Server
 	mainPair tls.Certificate
 	cardPair tls.Certificate
@@ -65,21 +66,21 @@ func listen(ctx context.Context, c *Config) (l listeners, err error) {
 // openProgram loads and wires everything that the configuration names. The
 // caller closes it.
 func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (_ *program, err error) {
-	p := &program{log: log}
-	if err := p.loadCertificates(c, now()); err != nil {
+	p := &program{log: log, now: now}
+	if err := checkDataFolder(c.Data); err != nil {
 		return nil, err
 	}
-	verifier, err := p.openVerifier(c)
-	if err != nil {
+	if err := p.loadCertificates(c, now()); err != nil {
 		return nil, err
 	}
 	party, err := openParty(c, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDataFolder(c.Data); err != nil {
+	if p.judge, err = openJudge(c, log, now); err != nil {
 		return nil, err
 	}
+	p.openCardTLS(c)
 	if p.store, err = store.Open(ctx, filepath.Join(c.Data, store.FileName)); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -88,32 +89,20 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 			p.Close()
 		}
 	}()
-	return p, p.openWeb(ctx, c, verifier, party, now)
+	return p, p.openWeb(ctx, c, party)
 }
 
-func (p *program) openVerifier(c *Config) (*mtls.Verifier, error) {
-	trust, err := loadTrust(c)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := loadPolicy(c, p.log)
-	if err != nil {
-		return nil, err
-	}
-	if p.crls, err = openCRLFolder(c.Trust.CRLs, p.log); err != nil {
-		return nil, err
-	}
-	verifier, err := mtls.NewVerifier(trust, policy, p.crls)
-	if err != nil {
-		return nil, err
-	}
+// openCardTLS makes the card listener's side of TLS.
+func (p *program) openCardTLS(c *Config) {
 	maxTLS := uint16(tls.VersionTLS12)
 	if c.Card.MaximumTLS == "1.3" {
 		maxTLS = tls.VersionTLS13
 		p.log.Warn("leniency in force", "card.maximum_tls", "1.3", "means", "CPS3 cards cannot sign in: they lack RSA-PSS")
 	}
-	p.cardTLS = mtls.ListenerConfig(p.cardPair, trust.Anchors(), maxTLS)
-	return verifier, nil
+	p.cardTLS = mtls.ListenerOptions{
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &p.cardPair, nil },
+		Acceptable:  p.judge.Trust().Anchors(), MaxVersion: maxTLS, Now: p.now,
+	}.Config()
 }
 
 func (p *program) loadCertificates(c *Config, now time.Time) (err error) {
@@ -178,7 +167,8 @@ func checkDataFolder(folder string) error {
 	return nil
 }
 
-func (p *program) openWeb(ctx context.Context, c *Config, verifier *mtls.Verifier, party *rp.RelyingParty, now func() time.Time) error {
+func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty) error {
+	now := p.now
 	log := audit.New(p.store, audit.Options{Now: now})
 	var registry *enroll.Registry
 	limits := sessions.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
@@ -210,10 +200,14 @@ func (p *program) openWeb(ctx context.Context, c *Config, verifier *mtls.Verifie
 	if err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)
 	}
+	proxies, err := openProxies(c.Card.Proxies)
+	if err != nil {
+		return err
+	}
 	p.web, err = web.New(web.Options{
 		Hospital: c.Pages.Name, Accent: c.Pages.Accent, SupportLabel: c.Pages.SupportLabel, SupportPhone: c.Pages.SupportPhone, Logo: c.Pages.Logo,
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
-		Verifier: verifier, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
+		Proxies: proxies, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
 	})
 	return err
@@ -247,8 +241,8 @@ const (
 )
 
 // Serve answers on the listeners until ctx ends, then lets running requests
-// finish.
-func (p *program) Serve(ctx context.Context, l listeners) error {
+// finish. Each hangup reloads the trust.
+func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{}) error {
 	main := p.server(p.web.Main())
 	card := p.server(p.web.Card())
 	card.ConnContext = mtls.ConnContext
@@ -260,7 +254,7 @@ func (p *program) Serve(ctx context.Context, l listeners) error {
 	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
-	group.Go(func() error { p.crls.watch(ctx); return nil })
+	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
 	return group.Wait()
 }
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 )
 
 // configFlag is shared by the commands that read the configuration file.
@@ -39,5 +43,27 @@ func (cmd serveCommand) Run(env *environment) error {
 		return unusable(fmt.Errorf("listening: %w", err))
 	}
 	log.Info("serving", "main", c.Main.Origin, "card", c.Card.Origin, "admin", l.admin.Addr().String())
-	return p.Serve(env.ctx, l)
+	return p.Serve(env.ctx, l, hangups(env.ctx))
+}
+
+// hangups tells of each SIGHUP until ctx ends.
+func hangups(ctx context.Context) <-chan struct{} {
+	signals, told := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+				select {
+				case told <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return told
 }

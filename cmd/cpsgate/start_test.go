@@ -102,7 +102,16 @@ func TestStartRefuses(t *testing.T) {
 		{"an anchor that is no certificate", func(t *testing.T, d *demo, c *Config) { write(t, d.path("anchors", "issuer-1.pem"), []byte("hello")) }, "issuer-1.pem"},
 		{"TEST anchors in production", func(t *testing.T, d *demo, c *Config) { c.Mode = modeProduction }, "TEST"},
 		{"a root as anchor", func(t *testing.T, d *demo, c *Config) { c.Trust.Anchors = []string{d.path("authorities")} }, "trust.anchors"},
-		{"a CRL that is none", func(t *testing.T, d *demo, c *Config) { write(t, d.path("crls", "extra.crl"), []byte("hello")) }, "extra.crl"},
+		{"rules for an authority that is not trusted", func(t *testing.T, d *demo, c *Config) {
+			c.Trust.Authorities = []AuthorityConfig{{Issuer: "AC INCONNUE"}}
+		}, "AC INCONNUE"},
+		{"proxies that are anybody", func(t *testing.T, d *demo, c *Config) {
+			c.Card.Proxies = ProxiesConfig{From: []string{"0.0.0.0/0"}, Form: "nginx"}
+		}, "card.proxies"},
+		{"a proxy form without addresses", func(t *testing.T, d *demo, c *Config) { c.Card.Proxies.Form = "nginx" }, "card.proxies"},
+		{"a proxy address that is none", func(t *testing.T, d *demo, c *Config) {
+			c.Card.Proxies = ProxiesConfig{From: []string{"edge"}, Form: "nginx"}
+		}, "edge"},
 		{"a data folder that others can enter", func(t *testing.T, d *demo, c *Config) { chmod(t, c.Data, 0o755) }, "chmod o-rwx"},
 		{"a data folder that is not there", func(t *testing.T, d *demo, c *Config) { c.Data = d.path("nowhere") }, "data"},
 		{"a database that others can read", func(t *testing.T, d *demo, c *Config) {
@@ -138,7 +147,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- p.Serve(ctx, l) }()
+	go func() { ended <- p.Serve(ctx, l, nil) }()
 
 	roots, err := attestationRoots(d.Root) // any pool of certificates from a file
 	if err != nil {
@@ -200,38 +209,6 @@ func TestConfigCommands(t *testing.T) {
 		if code := run(env, []string{"config", command, "--config", d.Config}); code != exitUnusable {
 			t.Errorf("config %s of a bad file: exit %d", command, code)
 		}
-	}
-}
-
-func TestCRLFolderKeepsTheLastGoodLists(t *testing.T) {
-	d, c, _ := demoConfig(t)
-	f, err := openCRLFolder(c.Trust.CRLs, quiet())
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer := d.pki.CardIssuers()[0].RawSubject
-	before := f.CRLs(issuer)
-	if len(before) != 1 {
-		t.Fatalf("%d lists", len(before))
-	}
-	f.refresh()
-	if f.CRLs(issuer)[0] != before[0] {
-		t.Error("an unchanged folder was read again")
-	}
-	write(t, d.path("crls", "broken.crl"), []byte("0"))
-	f.refresh()
-	if len(f.CRLs(issuer)) != 1 || f.CRLs(issuer)[0] != before[0] {
-		t.Error("a broken file displaced good lists")
-	}
-	if err := os.Remove(d.path("crls", "broken.crl")); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.issueCRLs(); err != nil {
-		t.Fatal(err)
-	}
-	f.refresh()
-	if after := f.CRLs(issuer); len(after) != 1 || after[0].Number.Cmp(before[0].Number) <= 0 {
-		t.Error("a newer list was not read")
 	}
 }
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,28 +55,61 @@ func testLeniency(c *Config) mtls.Leniency {
 }
 
 // loadPolicy makes the certificate policy; each leniency in it is logged.
-func loadPolicy(c *Config, log *slog.Logger) (mtls.Policy, error) {
-	stale, grace, err := parseStale(c.Trust.Stale)
-	if err != nil {
-		return mtls.Policy{}, err
-	}
+func loadPolicy(c *Config, trust *mtls.Trust, log *slog.Logger) (mtls.Policy, error) {
 	p := mtls.Policy{
 		TestCards: testLeniency(c),
 		// Test cards bear identifiers of the test bench too (ANS2021…).
 		UnknownIdentifiers: testLeniency(c),
-		Revocation:         mtls.RevocationPolicy{Mode: mtls.RevocationMode(c.Trust.Revocation), Stale: stale, Grace: grace},
 		ClockSkew:          clockSkew,
+		OCSP:               mtls.OCSPPolicy{MaxAge: c.OCSP.MaximumAge, Nonce: mtls.NonceMode(c.OCSP.Nonce)},
+		PerIssuer:          map[string]mtls.RevocationPolicy{},
 	}
 	if c.Mode != modeProduction {
 		log.Warn("leniency in force", "mode", c.Mode, "means", "TEST cards and identifiers of unknown form are accepted")
 	}
-	if p.Revocation.Mode != mtls.RevocationRequired {
-		log.Warn("leniency in force", "trust.revocation", c.Trust.Revocation, "means", "a card may sign in though its revocation is not known")
+	if p.OCSP.Nonce != mtls.NonceRequired {
+		log.Warn("leniency in force", "ocsp.nonce", c.OCSP.Nonce, "means", "an answer within its age may be a replay")
 	}
-	if stale != mtls.StaleRefuse {
-		log.Warn("leniency in force", "trust.stale", c.Trust.Stale, "means", "a CRL past its nextUpdate is believed")
+	var err error
+	if p.Revocation, err = revocationRule("trust", c.Trust.Revocation, c.Trust.Stale, c.Trust.OCSP, log); err != nil {
+		return mtls.Policy{}, err
+	}
+	for i, a := range c.Trust.Authorities {
+		issuer := findAuthority(trust, a.Issuer)
+		if issuer == nil {
+			return mtls.Policy{}, fmt.Errorf("trust.authorities[%d]: no authority of the trust is %q", i, a.Issuer)
+		}
+		rule, err := revocationRule(a.Issuer, cmp.Or(a.Revocation, c.Trust.Revocation), cmp.Or(a.Stale, c.Trust.Stale), cmp.Or(a.OCSP, c.Trust.OCSP), log)
+		if err != nil {
+			return mtls.Policy{}, err
+		}
+		p.PerIssuer[mtls.NameKey(issuer.RawSubject)] = rule
 	}
 	return p, nil
+}
+
+func findAuthority(trust *mtls.Trust, named string) *x509.Certificate {
+	for _, c := range trust.Issuers() {
+		if c.Subject.CommonName == named || strings.EqualFold(mtls.Fingerprint(c), named) {
+			return c
+		}
+	}
+	return nil
+}
+
+// revocationRule makes the rules for what one authority issued, or all.
+func revocationRule(whose, revocation, stale, ocsp string, log *slog.Logger) (mtls.RevocationPolicy, error) {
+	mode, grace, err := parseStale(stale)
+	if err != nil {
+		return mtls.RevocationPolicy{}, fmt.Errorf("%s.stale: %w", whose, err)
+	}
+	if mtls.RevocationMode(revocation) != mtls.RevocationRequired {
+		log.Warn("leniency in force", "whose", whose, "revocation", revocation, "means", "a card may sign in though its revocation is not known")
+	}
+	if mode != mtls.StaleRefuse {
+		log.Warn("leniency in force", "whose", whose, "stale", stale, "means", "a CRL past its nextUpdate is believed")
+	}
+	return mtls.RevocationPolicy{Mode: mtls.RevocationMode(revocation), Stale: mode, Grace: grace, OCSP: mtls.OCSPUse(ocsp)}, nil
 }
 
 // clockSkew is how far in the future a CRL's thisUpdate may lie.
@@ -125,6 +160,31 @@ func regularFiles(path string) ([]string, error) {
 	return files, nil
 }
 
+// openProxies is nil where no proxy is named: its Take then strips every such
+// header and tells of it.
+func openProxies(c ProxiesConfig) (*mtls.Proxies, error) {
+	if len(c.From) == 0 && c.Form == "" && c.Header == "" {
+		return nil, nil
+	}
+	options := mtls.ProxyOptions{Form: mtls.ProxyForm(c.Form), Header: c.Header}
+	for _, s := range c.From {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			address, err := netip.ParseAddr(s)
+			if err != nil {
+				return nil, fmt.Errorf("card.proxies.from: %q is neither an address nor a prefix", s)
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		options.From = append(options.From, prefix)
+	}
+	proxies, err := mtls.NewProxies(options)
+	if err != nil {
+		return nil, fmt.Errorf("card.proxies: %w", err)
+	}
+	return proxies, nil
+}
+
 // attestationRoots reads the anchors of authenticators' attestation.
 func attestationRoots(folder string) (*x509.CertPool, error) {
 	if folder == "" {
@@ -144,36 +204,6 @@ func attestationRoots(folder string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// readCRLs reads every CRL of a folder. A file that is none is an error: a
-// list silently left out would be a card wrongly let in, or a ward locked out.
-func readCRLs(folder string) ([]*mtls.CRL, error) {
-	if folder == "" {
-		return nil, nil
-	}
-	files, err := regularFiles(folder)
-	if err != nil {
-		return nil, fmt.Errorf("trust.crls: %w", err)
-	}
-	var lists []*mtls.CRL
-	for _, file := range files {
-		list, err := readCRL(file)
-		if err != nil {
-			return nil, fmt.Errorf("trust.crls: %s: %w", file, err)
-		}
-		lists = append(lists, list)
-	}
-	return lists, nil
-}
-
-func readCRL(file string) (*mtls.CRL, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return mtls.ReadCRL(f, mtls.CRLLimits{})
-}
-
 // parseStale reads refuse, accept or grace:<duration>.
 func parseStale(s string) (mtls.StaleMode, time.Duration, error) {
 	switch s {
@@ -187,5 +217,5 @@ func parseStale(s string) (mtls.StaleMode, time.Duration, error) {
 			return mtls.StaleGrace, grace, nil
 		}
 	}
-	return "", 0, fmt.Errorf("trust.stale: %q is none of refuse, grace:<duration>, accept", s)
+	return "", 0, fmt.Errorf("%q is none of refuse, grace:<duration>, accept", s)
 }

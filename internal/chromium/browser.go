@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience bounds each step in a tab.
@@ -171,7 +172,13 @@ func (tab *Tab) WithoutScript() {
 	}
 }
 
-// Press sends one key of the keyboard: kb.Tab, kb.Enter.
+// Keys for Press.
+const (
+	KeyTab   = kb.Tab
+	KeyEnter = kb.Enter
+)
+
+// Press sends one key of the keyboard.
 func (tab *Tab) Press(key string) {
 	tab.t.Helper()
 	tab.do("pressing a key", chromedp.KeyEvent(key))

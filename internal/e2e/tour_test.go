@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp/kb"
-
 	"cpsgate/internal/chromium"
 )
 
@@ -111,12 +109,12 @@ func TestKeyboard(t *testing.T) {
 	tab := d.browserWith(t, "good").Tab(t)
 	tab.Go(d.Main)
 	for range 6 {
-		tab.Press(kb.Tab)
+		tab.Press(chromium.KeyTab)
 		if chromium.Eval[string](tab, `getComputedStyle(document.activeElement).outlineStyle`) == "none" {
 			t.Errorf("no focus ring on %s", chromium.Eval[string](tab, `document.activeElement.outerHTML`))
 		}
 		if chromium.Eval[string](tab, `document.activeElement.dataset.door || ""`) == "card" {
-			tab.Press(kb.Enter)
+			tab.Press(chromium.KeyEnter)
 			tab.WaitFor(".person")
 			return
 		}
