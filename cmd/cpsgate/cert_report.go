@@ -40,7 +40,7 @@ type holderReport struct {
 	Specialties []string           `json:"specialties,omitempty"`
 	Structure   string             `json:"structure,omitempty"`
 	Employer    string             `json:"employer,omitempty"`
-	Card        *cardReport        `json:"card,omitempty"`
+	Card        *holderCard        `json:"card,omitempty"`
 	Certificate *certificateReport `json:"certificate,omitempty"`
 }
 
@@ -49,7 +49,7 @@ type codeReport struct {
 	Label string `json:"label"`
 }
 
-type cardReport struct {
+type holderCard struct {
 	TokenID string `json:"tokenId"`
 	Type    string `json:"type"`
 	Test    bool   `json:"test"`
@@ -108,7 +108,7 @@ func reportHolder(h identity.Cardholder) *holderReport {
 		report.Profession = &codeReport{int(who.Profession), who.Profession.String()}
 	}
 	if h.Card.TokenID != "" {
-		report.Card = &cardReport{h.Card.TokenID, h.Card.Type.String(), h.Card.Test}
+		report.Card = &holderCard{h.Card.TokenID, h.Card.Type.String(), h.Card.Test}
 	}
 	return report
 }

@@ -46,6 +46,13 @@ func TestCertScripts(t *testing.T) {
 	})
 }
 
+// certFiles makes the files of the stories.
+type certFiles struct {
+	t      *testing.T
+	folder string
+	pki    *testpki.PKI
+}
+
 // makeCertFiles makes anchors (FORT and STANDARD PERSONNES), authorities (the
 // roots), crls (of all four) and cards: good, revoked, expired, service,
 // signature, test; ocsp (good and revoked of the good card, authority of its
@@ -56,68 +63,79 @@ func makeCertFiles(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	save := func(name, kind string, der []byte) {
-		t.Helper()
-		name = filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if kind != "" {
-			der = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-		}
-		if err := os.WriteFile(name, der, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	card := func(name string, spec testpki.CardSpec) *testpki.Card {
-		t.Helper()
-		c, err := pki.Card(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		save(name+".pem", "CERTIFICATE", c.Authentication.DER)
-		return c
-	}
-	good := card("good", testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "ANNE", Profession: 60, IdNat: "899900000042"})
-	save("good.der", "", good.Authentication.DER)
-	save("signature.pem", "CERTIFICATE", good.Signature.DER)
-	card("revoked", testpki.CardSpec{Type: identity.CardCPE}).Revoke(certTime().Add(-time.Hour), testpki.ReasonKeyCompromise)
-	card("expired", testpki.CardSpec{NotBefore: certTime().AddDate(-4, 0, 0)})
-	answer := func(name string, a *testpki.Authority, serial *big.Int) {
-		t.Helper()
-		question, err := mtls.OCSPQuestion{Serial: serial, Issuer: a.Certificate}.DER()
-		if err != nil {
-			t.Fatal(err)
-		}
-		request, err := testpki.ParseOCSPRequest(question)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, err := a.OCSPResponse(testpki.OCSPSpec{}, request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		save("ocsp/"+name+".der", "", der)
-	}
-	issuer := pki.Issuer(testpki.Fort, testpki.Persons)
-	answer("good", issuer, good.Authentication.Certificate.SerialNumber)
-	answer("authority", pki.Root(testpki.Fort), issuer.Certificate.SerialNumber)
-	issuer.Revoke(good.Authentication.Certificate.SerialNumber, certTime(), testpki.ReasonKeyCompromise)
-	answer("revoked", issuer, good.Authentication.Certificate.SerialNumber)
-	issuer.Release(good.Authentication.Certificate.SerialNumber, certTime())
-	card("test", testpki.CardSpec{AlterAuth: func(c *testpki.Template) { c.Set(testpki.Category(0x80)) }})
+	f := certFiles{t, folder, pki}
+	good := f.card("good", testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "ANNE", Profession: 60, IdNat: "899900000042"})
+	f.save("good.der", "", good.Authentication.DER)
+	f.save("signature.pem", "CERTIFICATE", good.Signature.DER)
+	f.card("revoked", testpki.CardSpec{Type: identity.CardCPE}).Revoke(certTime().Add(-time.Hour), testpki.ReasonKeyCompromise)
+	f.card("expired", testpki.CardSpec{NotBefore: certTime().AddDate(-4, 0, 0)})
+	f.card("test", testpki.CardSpec{AlterAuth: func(c *testpki.Template) { c.Set(testpki.Category(0x80)) }})
+
+	issuer, serial := pki.Issuer(testpki.Fort, testpki.Persons), good.Authentication.Certificate.SerialNumber
+	f.answer("good", issuer, serial)
+	f.answer("authority", pki.Root(testpki.Fort), issuer.Certificate.SerialNumber)
+	issuer.Revoke(serial, certTime(), testpki.ReasonKeyCompromise)
+	f.answer("revoked", issuer, serial)
+	issuer.Release(serial, certTime())
+
 	for _, r := range []testpki.Range{testpki.Fort, testpki.Standard} {
 		root, issuer := pki.Root(r), pki.Issuer(r, testpki.Persons)
-		save("anchors/"+issuer.Short+".pem", "CERTIFICATE", issuer.Certificate.Raw)
-		save("authorities/"+root.Short+".cer", "", root.Certificate.Raw)
-		for kind, a := range map[string]*testpki.Authority{"": issuer, "X509 CRL": root} {
-			der, err := a.CRL(testpki.CRLSpec{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			save("crls/"+a.Short+".crl", kind, der)
-		}
+		f.save("anchors/"+issuer.Short+".pem", "CERTIFICATE", issuer.Certificate.Raw)
+		f.save("authorities/"+root.Short+".cer", "", root.Certificate.Raw)
+		f.crl("", issuer)
+		f.crl("X509 CRL", root)
 	}
+}
+
+// save writes DER, or PEM where a kind is named.
+func (f certFiles) save(name, kind string, der []byte) {
+	f.t.Helper()
+	name = filepath.Join(f.folder, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	if kind != "" {
+		der = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	}
+	if err := os.WriteFile(name, der, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f certFiles) card(name string, spec testpki.CardSpec) *testpki.Card {
+	f.t.Helper()
+	card, err := f.pki.Card(spec)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.save(name+".pem", "CERTIFICATE", card.Authentication.DER)
+	return card
+}
+
+func (f certFiles) crl(kind string, a *testpki.Authority) {
+	f.t.Helper()
+	der, err := a.CRL(testpki.CRLSpec{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.save("crls/"+a.Short+".crl", kind, der)
+}
+
+func (f certFiles) answer(name string, a *testpki.Authority, serial *big.Int) {
+	f.t.Helper()
+	question, err := mtls.OCSPQuestion{Serial: serial, Issuer: a.Certificate}.DER()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	request, err := testpki.ParseOCSPRequest(question)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	der, err := a.OCSPResponse(testpki.OCSPSpec{}, request)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.save("ocsp/"+name+".der", "", der)
 }
 
 // The suite of NIST through the command itself, with everything in its folders.
