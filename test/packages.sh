@@ -5,7 +5,7 @@ set -eu
 
 packages="
 gcc libc6-dev pkg-config git
-chromium libnss3-tools libfaketime xvfb xauth openssl
+chromium libnss3-tools libfaketime xvfb xauth openssl nginx
 pcscd vsmartcard-vpcd softhsm2 opensc libpcsclite-dev libfido2-dev fido2-tools python3-fido2 python3-pyscard
 "
 
