@@ -44,7 +44,7 @@ func imports() map[string][]string {
 		"cardside/apdu":     {},
 		"cardside/ctap2":    {"cardside/apdu"},
 		"cardside/pcsc":     {"cardside/apdu"},
-		"cardside/libfido2": {"cardside/ctap2"},
+		"cardside/libfido2": {"cardside/apdu", "cardside/ctap2", "cardside/pcsc"}, // the hook reaches cards over our PC/SC
 		"cardside/pkcs11":   {},
 		"cardside/agent":    {"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "identity"},
 		"cardside/helper":   {"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "identity"},
@@ -52,7 +52,10 @@ func imports() map[string][]string {
 			"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "cardside/agent", "cardside/helper",
 			"identity",
 		},
-		"cmd/cardside": {"cardside"},
+		"cmd/cardside": {"cardside", "cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11"}, // it wires the engines
+
+		// Benchmarks: programs that measure ours beside others'.
+		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey"},
 
 		// Fakes of the outside. They share no code with what they test: two
 		// readings of a specification, not one read twice.
@@ -90,6 +93,7 @@ func tests() map[string][]string {
 		"cardside/ctap2":    {"internal/virtualcard/authenticator"},
 		"cardside/pcsc":     virtualCard,
 		"cardside/libfido2": virtualCard,
+		"cardside/pkcs11":   virtualCard,
 		"cardside/agent":    virtualCard,
 		"cardside/helper":   virtualCard,
 		"cmd/cardside":      virtualCard,
