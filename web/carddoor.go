@@ -109,25 +109,31 @@ func (s *Server) takeFlow(c echo.Context) (flow, error) {
 	return attempt, nil
 }
 
-// readCard takes the certificate of a fresh handshake, once, and judges it and
-// then the card's record.
+// readCard takes the certificate of a fresh handshake, and judges it and then
+// the card's record.
 func (s *Server) readCard(c echo.Context) (identity.Cardholder, error) {
-	r, now := c.Request(), s.o.Now()
+	who, err := s.takeCertificate(c)
+	if err != nil {
+		return identity.Cardholder{}, err
+	}
+	if _, _, err := s.o.Registry.Admit(c.Request().Context(), who, s.o.Now()); err != nil {
+		return identity.Cardholder{}, err
+	}
+	return who, nil
+}
+
+// takeCertificate takes the certificate of a fresh handshake, once, and judges
+// it.
+func (s *Server) takeCertificate(c echo.Context) (identity.Cardholder, error) {
 	leaf, err := s.takeLeaf(c)
 	if err != nil {
 		return identity.Cardholder{}, err
 	}
-	who, err := s.o.Verifier.Verify(leaf, now)
+	who, err := s.o.Verifier.Verify(leaf, s.o.Now())
 	if err != nil {
 		return identity.Cardholder{}, err
 	}
-	if err := s.signInAllowed(who.Professional.IdNat); err != nil {
-		return identity.Cardholder{}, err
-	}
-	if _, _, err := s.o.Registry.Admit(r.Context(), who, now); err != nil {
-		return identity.Cardholder{}, err
-	}
-	return who, nil
+	return who, s.signInAllowed(who.Professional.IdNat)
 }
 
 // finishCard takes the code and the flow cookie together, whatever comes of it.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"net/http"
 	"strings"
@@ -39,18 +40,36 @@ func newTongues(zone *time.Location) (tongues, error) {
 	}
 	finish := map[string]func(string) string{french: frenchTypography, english: englishTypography}
 	for tag, t := range all {
-		text, err := wordFiles.ReadFile("words/" + tag + ".txt")
+		text, err := wordsOf(tag)
 		if err != nil {
 			return nil, fmt.Errorf("reading words: %w", err)
 		}
-		if t.words, err = readWords(string(text), finish[tag]); err != nil {
-			return nil, fmt.Errorf("words/%s.txt: %w", tag, err)
+		if t.words, err = readWords(text, finish[tag]); err != nil {
+			return nil, fmt.Errorf("words/%s*.txt, read as one: %w", tag, err)
 		}
 	}
 	if err := sameShape(all[french].words, all[english].words); err != nil {
 		return nil, fmt.Errorf("words: %w", err)
 	}
 	return all, nil
+}
+
+// wordsOf puts a language's files together.
+func wordsOf(tag string) (string, error) {
+	files, err := fs.Glob(wordFiles, "words/"+tag+"*.txt")
+	if err != nil {
+		return "", err
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := fs.ReadFile(wordFiles, file)
+		if err != nil {
+			return "", err
+		}
+		all.Write(text)
+		all.WriteByte('\n')
+	}
+	return all.String(), nil
 }
 
 // spoken matches Accept-Language (RFC 9110 §12.5.4); the first is the default.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -124,15 +125,7 @@ func (s *Server) take(c echo.Context, kind, key string, into any, browser func()
 // it gives with an error is whose use was tried, once that is proven.
 func (s *Server) judgeLogin(c echo.Context, pending rp.PendingLogin, response json.RawMessage) (rp.Assertion, error) {
 	ctx, now := c.Request().Context(), s.o.Now()
-	find := func(credentialID, _ []byte) (identity.Passkey, error) {
-		passkey, err := s.o.Registry.Passkey(ctx, credentialID)
-		var refused *enroll.Refusal
-		if errors.As(err, &refused) && refused.Reason == enroll.ReasonPasskeyUnknown {
-			return identity.Passkey{}, fmt.Errorf("%w: %w", rp.ErrUnknownPasskey, err)
-		}
-		return passkey, err
-	}
-	used, err := s.o.RelyingParty.FinishLogin(pending, response, find, now)
+	used, err := s.o.RelyingParty.FinishLogin(pending, response, s.findPasskey(ctx), now)
 	if err != nil {
 		return used, errors.Join(err, s.stopCopied(c, err))
 	}
@@ -144,6 +137,18 @@ func (s *Server) judgeLogin(c echo.Context, pending rp.PendingLogin, response js
 		return used, err
 	}
 	return used, s.o.Registry.Used(ctx, used.Passkey)
+}
+
+// findPasskey looks a credential up as rp asks it.
+func (s *Server) findPasskey(ctx context.Context) func(credentialID, userHandle []byte) (identity.Passkey, error) {
+	return func(credentialID, _ []byte) (identity.Passkey, error) {
+		passkey, err := s.o.Registry.Passkey(ctx, credentialID)
+		var refused *enroll.Refusal
+		if errors.As(err, &refused) && refused.Reason == enroll.ReasonPasskeyUnknown {
+			return identity.Passkey{}, fmt.Errorf("%w: %w", rp.ErrUnknownPasskey, err)
+		}
+		return passkey, err
+	}
 }
 
 // stopCopied suspends a passkey whose counter ran backwards under a good

@@ -30,6 +30,7 @@ type action struct {
 type refusalJSON struct {
 	Reason string   `json:"reason"`
 	Title  string   `json:"title"`
+	Detail string   `json:"detail,omitempty"` // what programs of ours read as Why
 	Why    string   `json:"why"`
 	Do     []string `json:"do"`
 	Event  string   `json:"event"`
@@ -44,16 +45,24 @@ func (s *Server) answerError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	if after := retryAfter(err, a); after != "" {
+	if after := retryAfter(err, a, s.o.Now()); after != "" {
 		c.Response().Header().Set("Retry-After", after)
 	}
 	if a.status == http.StatusUnauthorized {
-		c.Response().Header().Set("WWW-Authenticate", "Cookie") // RFC 9110 §15.5.2 wants one
+		c.Response().Header().Set("WWW-Authenticate", challenge(c)) // RFC 9110 §15.5.2 wants one
 	}
 	if failed := s.writeRefusal(c, err, reason, a); failed != nil {
 		r.err = fmt.Errorf("%w; telling it: %w", err, failed)
 		_ = c.String(http.StatusInternalServerError, "Erreur interne. Internal error. "+r.event+"\n")
 	}
+}
+
+// challenge says how one would be let in.
+func challenge(c echo.Context) string {
+	if isMachine(c) {
+		return "Bearer"
+	}
+	return "Cookie"
 }
 
 func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answer) error {
@@ -63,7 +72,11 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 		return err
 	}
 	if wantsJSON(c.Request()) {
-		return c.JSON(a.status, refusalJSON{Reason: reason, Title: told.Title, Why: told.Why, Do: told.Do, Event: r.event})
+		refusal := refusalJSON{Reason: reason, Title: told.Title, Why: told.Why, Do: told.Do, Event: r.event}
+		if isMachine(c) {
+			refusal.Detail = told.Why
+		}
+		return c.JSON(a.status, refusal)
 	}
 	title := told.Title
 	told.frame = s.frame(c, title)

@@ -4,6 +4,9 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
 )
 
 // listener names which host a request came to.
@@ -22,6 +25,7 @@ const (
 	pathCardStart  = "/login/card"
 	pathCardReturn = "/login/cps"
 	pathCardHost   = "/cps"
+	pathEnrolCard  = "/enroll/card"
 
 	pathPasskeyFirst = pathSignIn + "?door=" + string(doorPasskey)
 )
@@ -53,6 +57,7 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	} {
 		e.POST(pathAccount+path, handler, s.identify, s.signedIn)
 	}
+	s.enrolRoutes(e)
 }
 
 func (s *Server) staticRoutes(e *echo.Echo) {
@@ -64,6 +69,7 @@ func (s *Server) staticRoutes(e *echo.Echo) {
 func (s *Server) cardRoutes(e *echo.Echo) {
 	s.staticRoutes(e)
 	e.GET(pathCardHost, s.showCard, s.counted)
+	e.POST(pathEnrolCard, s.inSitting(step{enroll.StepCard, audit.KindTicketCard, (*Server).proveCard}), s.machine, s.counted)
 }
 
 // adminMux answers whether the process lives, and whether it can serve.
