@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // AAGUID identifies an authenticator's model.
@@ -19,6 +20,16 @@ func (a AAGUID) String() string {
 
 // MarshalText writes what String does.
 func (a AAGUID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (a *AAGUID) UnmarshalText(text []byte) error {
+	raw, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
+	if err != nil || len(raw) != len(a) {
+		return fmt.Errorf("%w: AAGUID %q", ErrMalformed, text)
+	}
+	copy(a[:], raw)
+	return nil
+}
 
 // Names of options in Info.Options (CTAP 2.1 §6.4, table of option IDs).
 const (
@@ -80,7 +91,7 @@ func (i Info) Blank() bool {
 func (i Info) HasPIN() bool { return i.Options[OptionClientPIN] }
 
 // PINLength is the least number of code points a PIN has (§6.4: 4 by default).
-func (i Info) PINLength() int { return max(i.MinPINLength, 4) }
+func (i Info) PINLength() int { return max(i.MinPINLength, MinPINLength) }
 
 // infoAnswer is getInfo's answer on the wire.
 type infoAnswer struct {

@@ -169,24 +169,36 @@ const (
 	maxPIN        = 63
 )
 
+// MinPINLength is the least that any card demands (§6.4, minPINLength).
+const MinPINLength = 4
+
 // NormalPIN spells a PIN in the one way that cards compare (§6.5.1: Unicode
 // NFC). The caller clears the result.
 func NormalPIN(pin []byte) []byte {
 	return norm.NFC.Append(make([]byte, 0, 2*len(pin)+paddedPINSize), pin...)
 }
 
-// padPIN normalises a PIN (§6.5.1: Unicode NFC, code points counted, 63 bytes of
-// UTF-8 at most, no NUL) and pads it. The caller clears the result.
+// CheckPIN tells whether a PIN in its normal spelling is one (§6.5.1: code
+// points counted, 63 bytes of UTF-8 at most, no NUL).
+func CheckPIN(normal []byte, least int) error {
+	switch {
+	case len(normal) > maxPIN:
+		return ErrPINTooLong
+	case !utf8.Valid(normal) || slices.Contains(normal, 0):
+		return fmt.Errorf("%w: not plain text", ErrPINTooShort)
+	case utf8.RuneCount(normal) < least:
+		return fmt.Errorf("%w: %d at least", ErrPINTooShort, least)
+	}
+	return nil
+}
+
+// padPIN spells a PIN normally, checks it and pads it. The caller clears the
+// result.
 func padPIN(pin []byte, least int) ([]byte, error) {
 	normal := NormalPIN(pin)
 	defer clear(normal)
-	switch {
-	case len(normal) > maxPIN:
-		return nil, ErrPINTooLong
-	case !utf8.Valid(normal) || slices.Contains(normal, 0):
-		return nil, fmt.Errorf("%w: not plain text", ErrPINTooShort)
-	case utf8.RuneCount(normal) < least:
-		return nil, fmt.Errorf("%w: %d at least", ErrPINTooShort, least)
+	if err := CheckPIN(normal, least); err != nil {
+		return nil, err
 	}
 	padded := make([]byte, paddedPINSize)
 	copy(padded, normal)

@@ -81,7 +81,13 @@ func (c *Client) Retries(ctx context.Context) (ctap2.Retries, error) {
 
 // SetPIN sets the first PIN.
 func (c *Client) SetPIN(ctx context.Context, pin []byte) error {
-	if _, err := c.converse(ctx, &request{Operation: opSetPIN, NewPIN: ctap2.NormalPIN(pin)}); err != nil {
+	r := &request{Operation: opSetPIN, NewPIN: ctap2.NormalPIN(pin)}
+	err := ctap2.CheckPIN(r.NewPIN, ctap2.MinPINLength)
+	if err == nil {
+		_, err = c.converse(ctx, r)
+	}
+	r.clearPINs()
+	if err != nil {
 		return fmt.Errorf("setting the PIN: %w", err)
 	}
 	return nil
@@ -89,7 +95,12 @@ func (c *Client) SetPIN(ctx context.Context, pin []byte) error {
 
 // ChangePIN replaces the PIN.
 func (c *Client) ChangePIN(ctx context.Context, current, next []byte) error {
-	_, err := c.withPIN(ctx, &request{Operation: opChangePIN, PIN: ctap2.NormalPIN(current), NewPIN: ctap2.NormalPIN(next)})
+	r := &request{Operation: opChangePIN, PIN: ctap2.NormalPIN(current), NewPIN: ctap2.NormalPIN(next)}
+	err := ctap2.CheckPIN(r.NewPIN, ctap2.MinPINLength)
+	if err == nil {
+		_, err = c.withPIN(ctx, r)
+	}
+	r.clearPINs()
 	if err != nil {
 		return fmt.Errorf("changing the PIN: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,28 @@ type commands struct {
 	Reset       resetCommand       `cmd:"" help:"${help_reset}"`
 	Watch       watchCommand       `cmd:"" help:"${help_watch}"`
 	Help        helpCommand        `cmd:"" help:"${help_help}"`
+}
+
+// dashed makes identifiers that begin with a dash, as base64url may, values and
+// not flags: joined to their flag, or behind "--".
+func dashed(args []string) []string {
+	var out, last []string
+	for i, arg := range args {
+		before := ""
+		if i > 0 {
+			before = args[i-1]
+		}
+		isID := strings.HasPrefix(arg, "-") && len(arg) >= 16
+		switch {
+		case isID && before == "delete":
+			last = []string{"--", arg}
+		case isID && slices.Contains([]string{"--exclude", "--allow", "--user-id", "--public-key"}, before):
+			out[len(out)-1] += "=" + arg
+		default:
+			out = append(out, arg)
+		}
+	}
+	return append(out, last...)
 }
 
 // vars puts the help texts into kong's tags.

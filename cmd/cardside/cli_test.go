@@ -62,6 +62,21 @@ func TestLanguageOf(t *testing.T) {
 	}
 }
 
+func TestIdentifiersThatLookLikeFlags(t *testing.T) {
+	const id = "-C1R2HLD9_b8OsEwSGJRUL6ONTBgujNXTJCzChRe58E"
+	tests := []struct{ args, want []string }{
+		{[]string{"credentials", "delete", id, "--json"}, []string{"credentials", "delete", "--json", "--", id}},
+		{[]string{"make", "--exclude", id, "--exclude", "x", "--json"}, []string{"make", "--exclude=" + id, "--exclude", "x", "--json"}},
+		{[]string{"reset", "--really-erase-this-card"}, []string{"reset", "--really-erase-this-card"}},
+		{[]string{"credentials", "delete", "--json", "x"}, []string{"credentials", "delete", "--json", "x"}},
+	}
+	for _, tt := range tests {
+		if got := dashed(tt.args); !slices.Equal(got, tt.want) {
+			t.Errorf("%q became %q; want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
 var verb = regexp.MustCompile(`%(\[\d\])?[a-zA-Z]`)
 
 // Every text says the same in both languages: none is missing, and both hold

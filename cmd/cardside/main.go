@@ -75,7 +75,7 @@ func run(env *environment, args []string) (code int) {
 	if err != nil {
 		return words.fail(env, false, err)
 	}
-	selected, err := parser.Parse(args)
+	selected, err := parser.Parse(dashed(args))
 	if exited {
 		return code
 	}

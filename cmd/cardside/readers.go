@@ -17,12 +17,12 @@ func (c readersCommand) Run(a *act) error {
 	if !c.Live {
 		return a.listReaders()
 	}
-	return pcsc.Watch(a.ctx, func(pcsc.Event) error {
+	return interrupted(pcsc.Watch(a.ctx, func(pcsc.Event) error {
 		if a.redraw && !a.JSON {
 			fmt.Fprint(a.stdout, "\x1b[H\x1b[2J")
 		}
 		return a.listReaders()
-	})
+	}))
 }
 
 func (a *act) listReaders() error {

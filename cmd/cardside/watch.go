@@ -15,7 +15,12 @@ type watchCommand struct{}
 func (watchCommand) Run(a *act) error {
 	lines := json.NewEncoder(a.stdout)
 	lines.SetEscapeHTML(false)
-	err := cardside.Watch(a.ctx, a.now, func(e cardside.WatchEvent) error { return lines.Encode(e) })
+	return interrupted(cardside.Watch(a.ctx, a.now, func(e cardside.WatchEvent) error { return lines.Encode(e) }))
+}
+
+// interrupted takes an interruption for the good end that it is of commands
+// that would go on for ever.
+func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
