@@ -20,6 +20,8 @@ type Claims struct {
 	UPN         string
 	// Err joins what could not be read; the rest was read all the same.
 	Err error
+
+	issuer string // the issuer's name as FormatName writes it; "": not written yet
 }
 
 // ReadClaims reads the claims of a parsed certificate.
@@ -134,8 +136,12 @@ func (c Claims) cardholder(now time.Time) identity.Cardholder {
 }
 
 func (c Claims) record(now time.Time, holder identity.PSIdNat) identity.Certificate {
+	issuer := c.issuer
+	if issuer == "" {
+		issuer = FormatName(c.Certificate.RawIssuer)
+	}
 	return identity.Certificate{
-		Issuer:      FormatName(c.Certificate.RawIssuer),
+		Issuer:      issuer,
 		IssuerKey:   NameKey(c.Certificate.RawIssuer),
 		Serial:      FormatSerial(c.Certificate.SerialNumber),
 		Fingerprint: Fingerprint(c.Certificate),

@@ -21,6 +21,7 @@ type Trust struct {
 	// anchorIssuers holds, by the anchor's bytes, those of the certificates
 	// held that truly signed it: their CRLs can revoke the anchor.
 	anchorIssuers map[string][]*x509.Certificate
+	written       map[string]string // DER name → FormatName of it, of the anchors
 }
 
 // ErrNoAnchors is a set of anchors with nothing in it: such a trust would
@@ -34,6 +35,7 @@ func NewTrust(anchors, intermediates []*x509.Certificate) (*Trust, error) {
 	t := &Trust{
 		anchorPool: x509.NewCertPool(), intermediatePool: x509.NewCertPool(),
 		bySubject: map[string][]*x509.Certificate{}, anchorIssuers: map[string][]*x509.Certificate{},
+		written: map[string]string{},
 	}
 	for _, anchor := range anchors {
 		if anchor == nil || !anchor.BasicConstraintsValid || !anchor.IsCA {
@@ -41,6 +43,7 @@ func NewTrust(anchors, intermediates []*x509.Certificate) (*Trust, error) {
 		}
 		if t.add(anchor) {
 			t.anchors = append(t.anchors, anchor)
+			t.written[string(anchor.RawSubject)] = nameOf(anchor)
 			t.anchorPool.AddCert(anchor)
 		}
 	}

@@ -162,6 +162,7 @@ func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
 		return Verdict{Refusal: j.refused("it can be read", r)}
 	}
 	claims := ReadClaims(unverified)
+	claims.issuer = j.trust.written[string(unverified.RawIssuer)]
 	j.holds("it can be read", "RFC 5280 §4.1", "serial %X, issued by %s", unverified.SerialNumber,
 		saying(func() string { return FormatName(unverified.RawIssuer) }))
 	found, refusal := j.certificate(claims)
