@@ -107,18 +107,26 @@ func Open(ctx context.Context, choice Choice) (*Card, error) {
 		func(ctx context.Context, f func(*apdu.Channel) error) error { return c.card.Exchange(ctx, f) },
 		ctap2.Options{
 			SpendLastTry: choice.SpendLastTry, FewTries: choice.FewTries, AcceptNotCanonical: choice.AcceptNotCanonical,
-			BeforeWrite: func(ctx context.Context) error { return c.card.Confirm(ctx) },
+			BeforeWrite: c.confirm,
 		})
 	c.Engine = c.client
 	return c, nil
 }
 
 func (c *Card) libfido2() Engine {
-	return libfido2.New(libfido2.Options{
+	opts := libfido2.Options{
 		Reader: c.Reader, Device: c.choice.Key, Protocol: c.choice.Protocol,
 		SpendLastTry: c.choice.SpendLastTry, FewTries: c.choice.FewTries,
-	})
+	}
+	if c.card != nil {
+		opts.BeforeWrite = c.confirm
+	}
+	return libfido2.New(opts)
 }
+
+// confirm finds the reader and the card again before a write. The connection is
+// the one of now: a reinsertion makes another.
+func (c *Card) confirm(ctx context.Context) error { return c.card.Confirm(ctx) }
 
 // connect connects to the card in a reader, the first time and after a
 // reinsertion.

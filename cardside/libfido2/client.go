@@ -33,6 +33,9 @@ type Options struct {
 	// SpendLastTry and FewTries are as in ctap2.Options.
 	SpendLastTry bool
 	FewTries     func(left int)
+	// BeforeWrite, if set, runs before each conversation that changes the card;
+	// its error stops it.
+	BeforeWrite func(ctx context.Context) error
 	// Child makes the command that runs Main; nil: this program again, with
 	// ChildArgument.
 	Child func(ctx context.Context) (*exec.Cmd, error)
@@ -211,6 +214,11 @@ func (r *request) hasPIN() bool {
 // converse runs one child. The request's bytes, PINs among them, are cleared.
 func (c *Client) converse(ctx context.Context, r *request) (reply, error) {
 	defer r.clearPINs()
+	if r.Operation.writes() && c.opts.BeforeWrite != nil {
+		if err := c.opts.BeforeWrite(ctx); err != nil {
+			return reply{}, err
+		}
+	}
 	r.Device, r.Reader, r.Protocol = c.opts.Device, c.opts.Reader, c.opts.Protocol
 	ctx, cancel := context.WithTimeout(ctx, childLimit)
 	defer cancel()

@@ -1,0 +1,102 @@
+package cardside_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"cpsgate/cardside"
+	"cpsgate/cardside/apdu"
+	"cpsgate/cardside/ctap2"
+	"cpsgate/cardside/libfido2"
+	"cpsgate/cardside/pcsc"
+	"cpsgate/cardside/pkcs11"
+)
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+
+// Every reason is said in both languages, tells what to do, and ends with a
+// code of its own kind.
+func TestReasonsAreSaid(t *testing.T) {
+	titles := map[string]cardside.Reason{}
+	for _, reason := range cardside.Reasons() {
+		fr, isFr := cardside.SentenceFor(reason, cardside.French)
+		en, isEn := cardside.SentenceFor(reason, cardside.English)
+		if !isFr || !isEn || fr.Title == "" || fr.Why == "" || len(fr.Do) == 0 || len(fr.Do) != len(en.Do) {
+			t.Errorf("%s is not said in full: %+v, %+v", reason, fr, en)
+		}
+		if !slices.Equal(placeholder.FindAllString(fr.Title+fr.Why, -1), placeholder.FindAllString(en.Title+en.Why, -1)) {
+			t.Errorf("%s: other placeholders in each language", reason)
+		}
+		if other, taken := titles[fr.Title]; taken {
+			t.Errorf("%s and %s have one title", reason, other)
+		}
+		titles[fr.Title] = reason
+		if code := cardside.ExitCodeOf(reason); code == cardside.ExitDone || !slices.Contains(cardside.ExitCodes(), code) {
+			t.Errorf("%s ends with %d", reason, code)
+		}
+	}
+	for _, quirk := range cardside.Quirks() {
+		if cardside.ExplainQuirk(quirk, cardside.French) == "" || cardside.ExplainQuirk(quirk, cardside.English) == "" {
+			t.Errorf("%s is not said", quirk)
+		}
+	}
+}
+
+// What the card taught: each of these has its own sentence and its own error
+// value.
+func TestErrorsHaveReasons(t *testing.T) {
+	tests := map[cardside.Reason]error{
+		cardside.ReasonCardRemoved:    fmt.Errorf("signing: %w", &pcsc.Error{Op: "x", Kind: pcsc.ErrRemoved}),
+		cardside.ReasonNoApplet:       fmt.Errorf("%w: %w", ctap2.ErrNoApplet, &apdu.StatusError{Status: apdu.FileNotFound}),
+		cardside.ReasonNotOverContact: ctap2.ErrNotOverContact,
+		cardside.ReasonSelectCutShort: ctap2.ErrSelectCutShort,
+		cardside.ReasonU2FOnly:        ctap2.ErrU2FOnly,
+		cardside.ReasonNotCanonical:   ctap2.ErrNotCanonical,
+		cardside.ReasonPINWrong:       &ctap2.PINError{Status: ctap2.StatusPINInvalid, Left: 5},
+		cardside.ReasonPINPause:       &ctap2.PINError{Status: ctap2.StatusPINAuthBlocked, Left: 5},
+		cardside.ReasonPINBlocked:     &ctap2.PINError{Status: ctap2.StatusPINBlocked},
+		cardside.ReasonAccessDenied:   &pcsc.Error{Op: "x", Code: 0x80100027, Kind: pcsc.ErrDenied},
+		cardside.ReasonCardRefused:    ctap2.StatusIntegrityFailure,
+		cardside.ReasonMalformed:      apdu.ErrEndless,
+		cardside.ReasonEngine:         libfido2.ErrUnsupported,
+		cardside.ReasonNoModule:       pkcs11.ErrNoModule,
+		cardside.ReasonCPxWrong:       pkcs11.ErrPINWrong,
+		cardside.ReasonCancelled:      context.Canceled,
+		cardside.ReasonFile:           &os.PathError{Op: "open", Path: "x", Err: os.ErrExist},
+		cardside.ReasonOther:          errors.New("something else"),
+	}
+	for want, err := range tests {
+		if got := cardside.ReasonOf(err); got != want {
+			t.Errorf("%v: %s; want %s", err, got, want)
+		}
+	}
+	if got := cardside.ReasonOf(&apdu.StatusError{Status: apdu.WrongLength}); got != cardside.ReasonCardRefused {
+		t.Errorf("a status of the card's system: %s", got)
+	}
+	// A removal explains the failed transmission that came first.
+	both := errors.Join(&pcsc.Error{Kind: pcsc.ErrTransmission}, &pcsc.Error{Kind: pcsc.ErrRemoved})
+	if got := cardside.ReasonOf(both); got != cardside.ReasonCardRemoved {
+		t.Errorf("transmission and removal: %s", got)
+	}
+}
+
+func TestExplanationFillsIn(t *testing.T) {
+	e := cardside.Explain(&ctap2.PINError{Status: ctap2.StatusPINInvalid, Left: 5}, cardside.French)
+	if !strings.Contains(e.Title, "il reste 5 essais") || e.Left == nil || *e.Left != 5 || len(e.Do) == 0 {
+		t.Errorf("%+v", e)
+	}
+	again, _ := cardside.SentenceFor(cardside.ReasonPINWrong, cardside.French)
+	if !strings.Contains(again.Title, "{left}") {
+		t.Errorf("the text itself was filled in: %q", again.Title)
+	}
+	en := cardside.Explain(pcsc.ErrNoCard, cardside.English)
+	if en.Title != "We have seen no card" || en.Left != nil || en.Detail == "" {
+		t.Errorf("%+v", en)
+	}
+}
