@@ -23,6 +23,7 @@ type judge struct {
 	rules OCSPConfig
 	trust *mtls.TrustReloader
 	log   *slog.Logger
+	now   func() time.Time
 }
 
 // ocspWait bounds what all questions of one login may take together, beyond
@@ -38,7 +39,7 @@ func openJudge(c *Config, log *slog.Logger, now func() time.Time) (*judge, error
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{rules: c.OCSP, log: log}
+	j := &judge{rules: c.OCSP, log: log, now: now}
 	if j.crls, err = openRefresher(c, trust, log, now); err != nil {
 		return nil, err
 	}

@@ -247,7 +247,7 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	card := p.server(p.web.Card())
 	card.ConnContext = mtls.ConnContext
 	card.SetKeepAlivesEnabled(false) // Connection: close after each answer
-	admin := p.server(p.web.Admin())
+	admin := p.server(p.adminHandler())
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, main, tls.NewListener(l.main, p.mainTLS())) })

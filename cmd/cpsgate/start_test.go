@@ -166,9 +166,10 @@ func TestServe(t *testing.T) {
 	}}
 	defer client.CloseIdleConnections()
 	for url, want := range map[string]string{
-		d.Main + "/":        "Se connecter",
-		d.Admin + "/livez":  "ok",
-		d.Admin + "/readyz": "ready",
+		d.Main + "/":         "Se connecter",
+		d.Admin + "/livez":   "ok",
+		d.Admin + "/readyz":  "ready",
+		d.Admin + "/metrics": `cpsgate_crl_verdict{authority="test-ac-igc-sante-fort-personnes",kind="complete",verdict="fresh"} 1`,
 	} {
 		response, err := client.Get(url)
 		if err != nil {

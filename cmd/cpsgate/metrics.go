@@ -1,0 +1,89 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"cpsgate/mtls"
+)
+
+// revocationCollector tells, at each scrape, how it stands with the evidence:
+// what an alarm is set on.
+type revocationCollector struct {
+	judge *judge
+
+	verdict, nextUpdate, entries, failing, bypass, trust *prometheus.Desc
+}
+
+func newRevocationCollector(j *judge) *revocationCollector {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("cpsgate_"+name, help, labels, nil)
+	}
+	return &revocationCollector{
+		judge:      j,
+		verdict:    describe("crl_verdict", "1 for the verdict on an authority's CRL: fresh, expiring, stale or missing.", "authority", "kind", "verdict"),
+		nextUpdate: describe("crl_next_update_timestamp_seconds", "When a CRL in force ends.", "authority", "kind"),
+		entries:    describe("crl_entries", "Revoked certificates in a CRL in force.", "authority", "kind"),
+		failing:    describe("crl_fetch_failing_seconds", "For how long fetching a CRL has failed; 0 when it does not.", "authority", "kind"),
+		bypass:     describe("revocation_bypass_until_timestamp_seconds", "When the manual bypass ends; 0 when there is none."),
+		trust:      describe("trust_reload_failures_total", "Reloads of the trust that failed since the start; the last good one stayed in force."),
+	}
+}
+
+func (c *revocationCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.verdict, c.nextUpdate, c.entries, c.failing, c.bypass, c.trust} {
+		to <- d
+	}
+}
+
+func (c *revocationCollector) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	for _, s := range c.judge.crls.Status() {
+		kind := "complete"
+		if s.Delta {
+			kind = "delta"
+		}
+		for _, v := range []mtls.CRLVerdict{mtls.CRLIsFresh, mtls.CRLIsExpiring, mtls.CRLIsStale, mtls.CRLIsMissing} {
+			is := 0.0
+			if s.Verdict == v {
+				is = 1
+			}
+			gauge(c.verdict, is, s.Authority, kind, string(v))
+		}
+		failing := 0.0
+		if !s.FailingFrom.IsZero() {
+			failing = c.judge.now().Sub(s.FailingFrom).Seconds()
+		}
+		gauge(c.failing, failing, s.Authority, kind)
+		if s.Verdict != mtls.CRLIsMissing {
+			gauge(c.nextUpdate, seconds(s.NextUpdate), s.Authority, kind)
+			gauge(c.entries, float64(s.Entries), s.Authority, kind)
+		}
+	}
+	until := 0.0
+	if b := c.judge.crls.Bypass(); b != nil {
+		until = seconds(b.Until)
+	}
+	gauge(c.bypass, until)
+	to <- prometheus.MustNewConstMetric(c.trust, prometheus.CounterValue, float64(c.judge.trust.State().Failures))
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// adminHandler adds /metrics to what web answers on the admin listener.
+func (p *program) adminHandler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		newRevocationCollector(p.judge), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", p.web.Admin())
+	return mux
+}
