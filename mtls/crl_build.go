@@ -3,6 +3,7 @@ package mtls
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"sort"
 )
@@ -142,6 +143,7 @@ func (b *tableBuilder) build(repeats bool) (*serialTable, error) {
 	b.table = t
 	b.counts = make([]uint32, 1<<bucketBits/len(b.partitions))
 	for i := range b.partitions {
+		runtime.Gosched() // as in derStream.fill
 		if err := b.sortPartition(&b.partitions[i], repeats); err != nil {
 			return nil, err
 		}

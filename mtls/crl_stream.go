@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"runtime"
 )
 
 // maxCRLElement bounds everything in a CRL that must stand whole in memory: a
@@ -51,8 +52,11 @@ func (s *derStream) window(n int) ([]byte, error) {
 	return s.buf[s.pos:s.end], nil
 }
 
-// fill drops what was consumed and reads until the buffer is full.
+// fill drops what was consumed and reads until the buffer is full. A login that
+// waits goes first: reading a large CRL is a second's work, and nobody waits
+// for it.
 func (s *derStream) fill() error {
+	runtime.Gosched()
 	keep := s.pos
 	if s.hashFrom >= 0 {
 		s.hashConsumed()

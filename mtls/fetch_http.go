@@ -60,7 +60,7 @@ func (f *Fetcher) httpCRL(watched *watchedContext, target *url.URL, held Validat
 		request.Header.Set("If-Modified-Since", held.LastModified)
 	}
 	limit := orDefault(f.MaxBytes, DefaultCRLBytes)
-	response, err := f.do(request, limit)
+	response, err := f.do(request, limit) //nolint:bodyclose // Fetched.Close does
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (f *Fetcher) ask(watched *watchedContext, target *url.URL, question []byte)
 	}
 	request.Header.Set("Content-Type", "application/ocsp-request")
 	request.Header.Set("Accept", "application/ocsp-response")
-	response, err := f.do(request, maxOCSPBytes)
+	response, err := f.do(request, maxOCSPBytes) //nolint:bodyclose // body.Close does
 	if err != nil {
 		return nil, err
 	}

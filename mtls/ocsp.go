@@ -74,7 +74,7 @@ func (q OCSPQuestion) certID() (certID, error) {
 	if err != nil {
 		return certID{}, err
 	}
-	return certID{sha1.Sum(q.Issuer.RawSubject), sha1.Sum(key), q.Serial}, nil
+	return certID{sha1.Sum(q.Issuer.RawSubject), sha1.Sum(key), q.Serial}, nil //nolint:gosec // as above
 }
 
 // publicKeyBits is the BIT STRING of a SubjectPublicKeyInfo.

@@ -218,7 +218,7 @@ func (r *Refresher) tell(ctx context.Context, source *CRLSource, list *CRL, befo
 // sourceOf finds whose CRL it is: by name and key, two authorities may bear one
 // name. With only, no other source will do.
 func (r *Refresher) sourceOf(list *CRL, only string) (*CRLSource, error) {
-	var refusal error = crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer))
+	refusal := crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer))
 	for i := range r.options.Sources {
 		s := &r.options.Sources[i]
 		if only != "" && s.Name != only || string(list.Issuer) != string(s.Issuer.RawSubject) {

@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -117,19 +116,4 @@ func (s *site) writeLarge(name string, issuer *testpki.Authority) error {
 		return err
 	}
 	return errors.Join(testpki.WriteLargeCRL(out, issuer, testpki.LargeCRLSpec{Entries: s.entries}), out.Close())
-}
-
-// copyFile is for the CRL that replaces another while the server runs.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
