@@ -34,7 +34,10 @@ var (
 type desk struct {
 	*enroll.Registry
 	store *store.Store
+	log   *audit.Log
 	path  string
+
+	policy enroll.Policy
 
 	mu   sync.Mutex
 	told []string
@@ -45,8 +48,8 @@ type desk struct {
 // Stores as files, made once and copied for each test: migrating takes most of
 // a test's time otherwise.
 var files struct {
-	empty, populated         []byte
-	makeEmpty, makePopulated sync.Once
+	empty, populated, staffed             []byte
+	makeEmpty, makePopulated, makeStaffed sync.Once
 }
 
 func newDesk(t *testing.T) *desk {
@@ -68,22 +71,35 @@ func closed(t *testing.T, d *desk) []byte {
 	return file
 }
 
-func deskOn(t *testing.T, file []byte) *desk {
+func deskOn(t testing.TB, file []byte) *desk {
 	t.Helper()
-	d := &desk{path: filepath.Join(t.TempDir(), store.FileName), now: noon}
-	if err := os.WriteFile(d.path, file, 0o600); err != nil {
+	path := filepath.Join(t.TempDir(), store.FileName)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return open(t, path, enroll.Policy{})
+}
+
+func open(t testing.TB, path string, policy enroll.Policy) *desk {
+	t.Helper()
+	d := &desk{path: path, policy: policy, now: noon}
 	s, err := store.Open(t.Context(), d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	d.store = s
-	clock := func() time.Time { return d.now }
-	d.Registry, err = enroll.New(s, enroll.Options{
-		Audit: audit.New(s, audit.Options{Now: clock}),
-		Now:   clock,
+	d.log = audit.New(s, audit.Options{Now: d.clock})
+	d.Registry = d.registryOver(t, s)
+	return d
+}
+
+func (d *desk) clock() time.Time { return d.now }
+
+func (d *desk) registryOver(t testing.TB, records enroll.Records) *enroll.Registry {
+	t.Helper()
+	r, err := enroll.New(records, enroll.Options{
+		Audit: d.log, Now: d.clock, Policy: d.policy,
 		OnCardState: func(_ context.Context, tokenID string, state identity.CardState) error {
 			return d.tell("card " + tokenID + " " + string(state))
 		},
@@ -94,7 +110,7 @@ func deskOn(t *testing.T, file []byte) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return r
 }
 
 func (d *desk) tell(what string) error {

@@ -1,0 +1,461 @@
+package enroll_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+var phases = []enroll.Phase{enroll.PhaseNone, enroll.PhaseClaimed, enroll.PhaseProved, enroll.PhaseRegistered, enroll.PhaseUsed}
+
+func TestFromCodeToActivePasskey(t *testing.T) {
+	d := staffed(t)
+	before := len(d.events(t))
+	s := d.sit(t, enroll.PhaseUsed)
+	for id, want := range map[string]string{"desk": "active", "used": "revoked", "fresh": "revoked", "usb": "active", "bob": "pending"} {
+		if got := d.state(t, id); got != want { // the applet holds one; the key is no applet
+			t.Errorf("%s is %s, want %s", id, got, want)
+		}
+	}
+	p, err := d.Passkey(t.Context(), []byte("desk"))
+	want := identity.Proof{Kind: identity.ProofSameCard, At: noon, CardTokenID: cardA, Operator: operator}
+	if err != nil || p.Proof != want || p.CardTokenID != cardA || p.SignCount != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+	if err != nil || ticket.State != enroll.TicketDone || ticket.Card != cardA || string(ticket.PasskeyID) != "desk" {
+		t.Errorf("%+v, %v", ticket, err)
+	}
+	if got := stepsOf(ticket); got != "opened claimed card options registered active" {
+		t.Errorf("steps %q", got)
+	}
+	if c, err := d.Card(t.Context(), cardA); err != nil || c.Generation != identity.GenerationCPS4 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	events := d.events(t)[before:]
+	var kinds []string
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+		if e.Subject != alice || !strings.Contains(e.Detail, s.ticket.ID) {
+			t.Errorf("%+v", e)
+		}
+	}
+	if !slices.Equal(kinds, []string{audit.KindTicketOpen, audit.KindTicketClaim, audit.KindTicketCard, audit.KindPasskeyAdd, audit.KindPasskeyActive}) {
+		t.Fatalf("recorded %v", kinds)
+	}
+	wide := events[4]
+	if wide.Actor != operator || wide.Card != cardA || wide.CredentialHash != audit.HashCredential([]byte("desk")) || wide.AAGUID == "" ||
+		wide.Attestation != "recorded" || wide.Proof != "same-card" || wide.Workstation != "GUICHET-1" || wide.Reader != "Reader 00" {
+		t.Errorf("%+v", wide)
+	}
+	slices.Sort(d.told)
+	if want := []string{"passkey fresh revoked", "passkey used revoked"}; !slices.Equal(d.told, want) {
+		t.Errorf("told %q", d.told)
+	}
+}
+
+func stepsOf(t enroll.Ticket) string {
+	var names []string
+	for _, s := range t.Steps {
+		name := s.Name
+		if !s.OK {
+			name += "!" + s.Detail
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestTheCardSaysWhoItIs(t *testing.T) {
+	d := staffed(t)
+	_, code := d.ticket(t, "")
+	sitting, secret := d.claim(t, code)
+	if sitting.Holder.IdNat != "" {
+		t.Fatalf("%+v", sitting.Holder)
+	}
+	sitting, err := d.ProveCard(t.Context(), secret, holder(carol, cardC, "0C"))
+	if err != nil || sitting.Holder.IdNat != carol || sitting.Ticket.Holder != carol {
+		t.Errorf("%+v, %v", sitting, err)
+	}
+	again, err := d.ProveCard(t.Context(), secret, holder(carol, cardC, "0C")) // the answer was lost
+	if err != nil || len(again.Ticket.Steps) != len(sitting.Ticket.Steps) {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+func TestSittingRefusesWhatIsNotItsTurn(t *testing.T) {
+	acts := map[string]struct {
+		allowed []enroll.Phase
+		do      func(t *testing.T, d *desk, s sat) error
+	}{
+		"prove": {[]enroll.Phase{enroll.PhaseClaimed, enroll.PhaseProved}, func(t *testing.T, d *desk, s sat) error { return d.prove(t, s.secret) }},
+		"begin": {[]enroll.Phase{enroll.PhaseProved}, func(t *testing.T, d *desk, s sat) error {
+			_, err := d.BeginPasskey(t.Context(), s.secret, []byte("x"))
+			return err
+		}},
+		"register": {[]enroll.Phase{enroll.PhaseProved}, func(t *testing.T, d *desk, s sat) error {
+			_, err := d.RegisterPasskey(t.Context(), s.secret, s.passkey, []byte("x"))
+			return err
+		}},
+		"prove again": {[]enroll.Phase{enroll.PhaseRegistered}, func(t *testing.T, d *desk, s sat) error {
+			_, err := d.BeginProof(t.Context(), s.secret, []byte("x"))
+			return err
+		}},
+		"use": {[]enroll.Phase{enroll.PhaseRegistered}, func(t *testing.T, d *desk, s sat) error {
+			_, err := d.ProveUse(t.Context(), s.secret, s.passkey)
+			return err
+		}},
+		"abandon": {[]enroll.Phase{enroll.PhaseClaimed, enroll.PhaseProved, enroll.PhaseRegistered}, func(t *testing.T, d *desk, s sat) error {
+			return d.Abandon(t.Context(), s.secret, "person-left")
+		}},
+	}
+	for name, act := range acts {
+		for _, phase := range phases {
+			t.Run(fmt.Sprintf("%s when %q", name, phase), func(t *testing.T) {
+				d := staffed(t)
+				s := d.sit(t, phase)
+				before := len(d.events(t))
+				err := act.do(t, d, s)
+				if slices.Contains(act.allowed, phase) {
+					wantRefusal(t, err, "")
+					return
+				}
+				if !errors.As(err, new(*enroll.Refusal)) {
+					t.Fatalf("error %v", err)
+				}
+				if len(d.events(t)) != before {
+					t.Error("it was recorded as done")
+				}
+			})
+		}
+	}
+}
+
+func TestAMessageSentAgainFindsNothing(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseProved)
+	_, _, err := d.TakeCeremony(t.Context(), s.secret)
+	wantRefusal(t, err, enroll.ReasonCeremonyTaken) // none was begun
+	if _, err := d.BeginPasskey(t.Context(), s.secret, []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.BeginPasskey(t.Context(), s.secret, []byte("two")); err != nil { // the answer was lost
+		t.Fatal(err)
+	}
+	if _, got, err := d.TakeCeremony(t.Context(), s.secret); err != nil || string(got) != "two" {
+		t.Errorf("took %q, %v", got, err)
+	}
+	_, _, err = d.TakeCeremony(t.Context(), s.secret)
+	wantRefusal(t, err, enroll.ReasonCeremonyTaken)
+	for _, size := range []int{0, 16<<10 + 1} {
+		if _, err := d.BeginPasskey(t.Context(), s.secret, make([]byte, size)); err == nil {
+			t.Errorf("kept %d bytes", size)
+		}
+	}
+}
+
+func TestACardOfAnotherEndsTheSitting(t *testing.T) {
+	tests := map[string]struct {
+		until  enroll.Phase
+		holder identity.Cardholder
+	}{
+		"another person's":           {enroll.PhaseClaimed, holder(bob, cardB, "02")},
+		"another card of the person": {enroll.PhaseProved, holder(alice, cardC, "0C")},
+		"swapped after it was read":  {enroll.PhaseProved, holder(bob, cardB, "02")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := staffed(t)
+			s := d.sit(t, tt.until)
+			_, err := d.ProveCard(t.Context(), s.secret, tt.holder)
+			wantRefusal(t, err, enroll.ReasonTicketOfAnother)
+			ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+			if err != nil || ticket.State != enroll.TicketAbandoned || ticket.StateReason != "ticket-of-another" {
+				t.Errorf("%+v, %v", ticket, err)
+			}
+			wantRefusal(t, d.prove(t, s.secret), enroll.ReasonTicketEnded)
+			if _, err := d.Card(t.Context(), cardC); !errors.Is(err, enroll.ErrNotFound) {
+				t.Errorf("the card was admitted: %v", err)
+			}
+		})
+	}
+}
+
+func TestARefusalIsShownAndTheSittingGoesOn(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseClaimed)
+	d.set(t, cardA, identity.CardSuspended)
+	wantRefusal(t, d.prove(t, s.secret), enroll.ReasonCardSuspended)
+	if err := d.Note(t.Context(), s.secret, "pin-set", "", true); err != nil {
+		t.Fatal(err)
+	}
+	d.set(t, cardA, identity.CardActive)
+	wantRefusal(t, d.prove(t, s.secret), "")
+	ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+	if got := stepsOf(ticket); err != nil || got != "opened claimed card!card-suspended pin-set card" {
+		t.Errorf("steps %q, %v", got, err)
+	}
+}
+
+func TestAWorkstationCannotFillTheDesk(t *testing.T) {
+	d := staffed(t)
+	_, code := d.ticket(t, alice)
+	long := strings.Repeat("é\u202e", 1000)
+	applet := enroll.Applet{AAGUID: long, Versions: slices.Repeat([]string{long}, 100), Options: map[string]bool{}}
+	for i := range 1000 {
+		applet.Options[fmt.Sprint(i)] = true
+	}
+	sitting, secret, err := d.Claim(t.Context(), code, enroll.Workstation{Name: long, Reader: long, Address: long, Generation: "cps9"}, applet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, a := sitting.Ticket.Workstation, sitting.Ticket.Applet
+	if len(at.Name) > 128 || len(at.Reader) > 128 || strings.Contains(at.Name, "\u202e") || at.Generation != identity.GenerationUnknown ||
+		len(a.AAGUID) > 64 || len(a.Versions) > 16 || len(a.Versions[0]) > 32 || len(a.Options) > 64 {
+		t.Errorf("%+v", sitting.Ticket)
+	}
+	for range 100 {
+		if err := d.Note(t.Context(), secret, long, long, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Abandon(t.Context(), secret, "left"); err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := d.Ticket(t.Context(), sitting.Ticket.ID)
+	if last := ticket.Steps[len(ticket.Steps)-1]; err != nil || len(ticket.Steps) > 60 || last.Name != enroll.StepAbandoned {
+		t.Errorf("%d steps, the last %+v, %v", len(ticket.Steps), last, err)
+	}
+}
+
+func TestRegisterPasskeyRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(t *testing.T, d *desk, p *identity.Passkey)
+		want   enroll.Reason
+	}{
+		{"nothing of a good one", func(*testing.T, *desk, *identity.Passkey) {}, ""},
+		{"another's", func(t *testing.T, d *desk, p *identity.Passkey) { *p = d.made(t, "desk", bob) }, enroll.ReasonTicketOfAnother},
+		{"one that is known", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.ID = []byte("bob") }, enroll.ReasonPasskeyExists},
+		{"a PIN shorter than the policy's", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.MinPINLength = 5 }, enroll.ReasonPINLength},
+		{"a name that does not print", func(_ *testing.T, _ *desk, p *identity.Passkey) { p.Name = "\x1b" }, enroll.ReasonPasskeyName},
+		{"a card suspended meanwhile", func(t *testing.T, d *desk, _ *identity.Passkey) { d.set(t, cardA, identity.CardSuspended) }, enroll.ReasonCardSuspended},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := staffed(t).ruled(t, enroll.Policy{Applet: enroll.AppletPolicy{MinPINLength: 6}})
+			s := d.sit(t, enroll.PhaseProved)
+			tt.change(t, d, &s.passkey)
+			wantRefusal(t, d.register(t, s.secret, s.passkey), tt.want)
+		})
+	}
+}
+
+func TestProveUseRefuses(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseRegistered)
+	wantRefusal(t, d.proveUse(t, s.secret, identity.Passkey{ID: []byte("used")}), enroll.ReasonOtherCredential)
+	d.set(t, cardA, identity.CardSuspended)
+	_, err := d.ProveUse(t.Context(), s.secret, s.passkey)
+	wantRefusal(t, err, enroll.ReasonPasskeySuspended)
+	if got := d.state(t, "desk"); got != "suspended" {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// However a sitting ends, nothing stays half enrolled.
+func TestEnds(t *testing.T) {
+	ends := map[enroll.TicketState]struct {
+		end  func(t *testing.T, d *desk, s sat) error
+		kind string
+		then enroll.Reason
+	}{
+		enroll.TicketCancelled: {func(t *testing.T, d *desk, s sat) error {
+			return d.CancelTicket(t.Context(), d.by(operator), s.ticket.ID)
+		}, audit.KindTicketCancel, enroll.ReasonTicketCancelled},
+		enroll.TicketAbandoned: {func(t *testing.T, d *desk, s sat) error {
+			return d.Abandon(t.Context(), s.secret, "card-removed")
+		}, audit.KindTicketAbandon, enroll.ReasonTicketEnded},
+		enroll.TicketExpired: {func(t *testing.T, d *desk, _ sat) error {
+			d.pass(16 * time.Minute)
+			return d.Sweep(t.Context())
+		}, audit.KindTicketExpire, enroll.ReasonTicketExpired},
+	}
+	for state, how := range ends {
+		for _, phase := range []enroll.Phase{enroll.PhaseClaimed, enroll.PhaseProved, enroll.PhaseRegistered} {
+			t.Run(fmt.Sprintf("%s when %s", state, phase), func(t *testing.T) {
+				d := staffed(t)
+				s := d.sit(t, phase)
+				if err := how.end(t, d, s); err != nil {
+					t.Fatal(err)
+				}
+				ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+				if err != nil || ticket.State != state || ticket.EndedAt.IsZero() {
+					t.Errorf("%+v, %v", ticket, err)
+				}
+				events := d.events(t)
+				if last := events[len(events)-1]; last.Kind != how.kind || last.Subject != alice {
+					t.Errorf("%+v", last)
+				}
+				_, err = d.Sitting(t.Context(), s.secret)
+				wantRefusal(t, err, how.then)
+				if phase == enroll.PhaseRegistered {
+					if got := d.state(t, "desk"); got != "revoked" {
+						t.Errorf("the passkey is %s", got)
+					}
+					if want := "passkey desk revoked"; !slices.Contains(d.told, want) {
+						t.Errorf("told %q", d.told)
+					}
+				}
+				if got := d.state(t, "used"); got != "active" {
+					t.Errorf("the passkey before is %s", got)
+				}
+			})
+		}
+	}
+}
+
+// A server that starts again goes on where it was, at every step.
+func TestASittingOutlivesTheServer(t *testing.T) {
+	d := staffed(t)
+	_, code := d.ticket(t, alice)
+	p := d.made(t, "desk", alice)
+	d = d.again(t)
+	_, secret := d.claim(t, code)
+	d = d.again(t)
+	if err := d.prove(t, secret); err != nil {
+		t.Fatal(err)
+	}
+	d = d.again(t)
+	if _, err := d.BeginPasskey(t.Context(), secret, []byte("registration")); err != nil {
+		t.Fatal(err)
+	}
+	d = d.again(t)
+	if _, got, err := d.TakeCeremony(t.Context(), secret); err != nil || string(got) != "registration" {
+		t.Fatalf("took %q, %v", got, err)
+	}
+	d = d.again(t)
+	if _, err := d.RegisterPasskey(t.Context(), secret, p, []byte("proof of use")); err != nil {
+		t.Fatal(err)
+	}
+	d = d.again(t)
+	if err := d.proveUse(t, secret, p); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.state(t, "desk"); got != "active" {
+		t.Errorf("the passkey is %s", got)
+	}
+}
+
+// An act that cannot be recorded does not happen.
+func TestUnrecordedDeskActsDoNotHappen(t *testing.T) {
+	acts := map[string]struct {
+		until enroll.Phase
+		do    func(t *testing.T, d *desk, r *enroll.Registry, s sat) error
+	}{
+		"open": {enroll.PhaseNone, func(t *testing.T, d *desk, r *enroll.Registry, _ sat) error {
+			_, _, err := r.OpenTicket(t.Context(), d.by(operator), bob)
+			return err
+		}},
+		"cancel": {enroll.PhaseRegistered, func(t *testing.T, d *desk, r *enroll.Registry, s sat) error {
+			return r.CancelTicket(t.Context(), d.by(operator), s.ticket.ID)
+		}},
+		"abandon": {enroll.PhaseRegistered, func(t *testing.T, _ *desk, r *enroll.Registry, s sat) error {
+			return r.Abandon(t.Context(), s.secret, "left")
+		}},
+		"prove": {enroll.PhaseClaimed, func(t *testing.T, _ *desk, r *enroll.Registry, s sat) error {
+			_, err := r.ProveCard(t.Context(), s.secret, holder(alice, cardA, "01"))
+			return err
+		}},
+		"register": {enroll.PhaseProved, func(t *testing.T, _ *desk, r *enroll.Registry, s sat) error {
+			_, err := r.RegisterPasskey(t.Context(), s.secret, s.passkey, []byte("x"))
+			return err
+		}},
+		"use": {enroll.PhaseRegistered, func(t *testing.T, _ *desk, r *enroll.Registry, s sat) error {
+			_, err := r.ProveUse(t.Context(), s.secret, s.passkey)
+			return err
+		}},
+		"replace": {enroll.PhaseNone, func(t *testing.T, d *desk, r *enroll.Registry, _ sat) error {
+			d.admit(t, holder(alice, cardC, "0C"))
+			return r.Replace(t.Context(), d.by(operator), cardA, cardC)
+		}},
+		"grant": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			_, err := r.Grant(t.Context(), console, bob, identity.RoleAdmin)
+			return err
+		}},
+		"withdraw": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			return r.Withdraw(t.Context(), console, operator, identity.RoleOperator)
+		}},
+		"reactivation asked": {enroll.PhaseNone, func(t *testing.T, d *desk, r *enroll.Registry, _ sat) error {
+			d.set(t, cardB, identity.CardSuspended)
+			_, err := r.Reactivate(t.Context(), d.by(operator), cardB)
+			return err
+		}},
+		"certificate revoked": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			return r.CertificateRevoked(t.Context(), "aa", "01", "crl")
+		}},
+		"import": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			_, err := r.ImportPeople(t.Context(), console, strings.NewReader("rpps,nom\n"+rpps(9)+",EXEMPLE\n"), enroll.ImportOptions{})
+			return err
+		}},
+		"export": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			var out strings.Builder
+			_, err := r.ExportPeople(t.Context(), console, &out)
+			if out.Len() > 0 {
+				t.Errorf("given out: %q", out.String())
+			}
+			return err
+		}},
+		"client": {enroll.PhaseNone, func(t *testing.T, _ *desk, r *enroll.Registry, _ sat) error {
+			_, _, err := r.AddClient(t.Context(), console, "hr", []enroll.Scope{enroll.ScopePeople}, 0)
+			return err
+		}},
+	}
+	for name, act := range acts {
+		t.Run(name, func(t *testing.T) {
+			d := staffed(t)
+			s := d.sit(t, act.until)
+			before := d.dump(t)
+			if name == "replace" || name == "reactivation asked" { // they prepare by themselves
+				before = ""
+			}
+			if err := act.do(t, d, d.registryOver(t, unrecorded{d.store}), s); !errors.Is(err, errDisk) {
+				t.Fatalf("error %v", err)
+			}
+			if after := d.dump(t); before != "" && after != before {
+				t.Errorf("changed:\n%s\n%s", before, after)
+			}
+		})
+	}
+}
+
+// dump is what the record says of those concerned.
+func (d *desk) dump(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, who := range []identity.PSIdNat{alice, bob, operator} {
+		account, err := d.Account(t.Context(), who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%+v\n", account)
+	}
+	tickets, err := d.Tickets(t.Context(), enroll.TicketQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, err := d.Clients(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := d.SearchPeople(t.Context(), enroll.PeopleQuery{})
+	fmt.Fprintf(&b, "%+v\n%+v\n%d people %v", tickets, clients, len(people.People), err)
+	return b.String()
+}
