@@ -3,6 +3,7 @@ package mtls
 import (
 	"context"
 	"math/big"
+	"net/url"
 	"time"
 )
 
@@ -35,3 +36,19 @@ func (r *Refresher) FetchLoop(ctx context.Context, name string, delta bool) {
 // UTCDay and DERTime are the two readings of a UTCTime.
 func UTCDay(element []byte) (int64, bool)      { return utcDay((*[15]byte)(element)) }
 func DERTime(element []byte) (time.Time, bool) { return parseDERTime(element) }
+
+// ParseBypass reads a bypass file's content.
+func ParseBypass(text []byte) (*Bypass, error) { return parseBypass(text) }
+
+// DirectorySearch is what an LDAP address asks for.
+func DirectorySearch(address string) (attributes []string, scope int, err error) {
+	target, err := url.Parse(address)
+	if err != nil {
+		return nil, 0, err
+	}
+	search, err := directorySearch(target)
+	if err != nil {
+		return nil, 0, err
+	}
+	return search.Attributes, search.Scope, nil
+}

@@ -209,59 +209,6 @@ func (p *crlParser) finish() (err error) {
 	return err
 }
 
-// parseDERTime takes a UTCTime or GeneralizedTime element in the only forms
-// RFC 5280 §4.1.2.5 allows: seconds present, Z, no fraction.
-func parseDERTime(element []byte) (time.Time, bool) {
-	digits := element[2:]
-	century := 0
-	switch {
-	case element[0] == tagUTCTime && len(digits) == 13:
-		century = 1900
-		if digits[0] < '5' {
-			century = 2000
-		}
-	case element[0] == tagGeneralized && len(digits) == 15:
-	default:
-		return time.Time{}, false
-	}
-	if digits[len(digits)-1] != 'Z' {
-		return time.Time{}, false
-	}
-	n, ok := pairs(digits[:len(digits)-1])
-	if !ok {
-		return time.Time{}, false
-	}
-	year := century + n[0]
-	f := n[1:]
-	if century == 0 {
-		year, f = n[0]*100+n[1], n[2:]
-	}
-	t := time.Date(year, time.Month(f[0]), f[1], f[2], f[3], f[4], 0, time.UTC)
-	same := t.Year() == year && int(t.Month()) == f[0] && t.Day() == f[1] && t.Hour() == f[2] && t.Minute() == f[3] && t.Second() == f[4]
-	return t, same
-}
-
-// pairs reads two decimal digits at a time.
-func pairs(digits []byte) (n [7]int, ok bool) {
-	for i := 0; i < len(digits); i += 2 {
-		a, b := digits[i]-'0', digits[i+1]-'0'
-		if a > 9 || b > 9 {
-			return n, false
-		}
-		n[i/2] = int(a)*10 + int(b)
-	}
-	return n, true
-}
-
-func floorDays(t time.Time) int64 {
-	seconds := t.Unix()
-	days := seconds / 86400
-	if seconds%86400 < 0 {
-		days--
-	}
-	return days
-}
-
 // checkName wants an RDNSequence that can be read, and is not empty: a CRL
 // issuer has a name (§5.1.2.3).
 func checkName(der []byte) error {
