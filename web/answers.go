@@ -44,7 +44,8 @@ const (
 	reasonMisdirected      Reason = "misdirected"
 	reasonUnavailable      Reason = "unavailable"
 	reasonInternal         Reason = "internal"
-	reasonBearer           Reason = "bearer" // no secret, or none that is known
+	reasonUnsaid           Reason = "reason-missing" // an act that needs a reason, without one
+	reasonBearer           Reason = "bearer"         // no secret, or none that is known
 )
 
 func (r Reason) Error() string { return string(r) }
@@ -160,6 +161,7 @@ var ownAnswers = map[Reason]answer{
 	reasonMisdirected:      {http.StatusMisdirectedRequest, "misdirected", "", ""},
 	reasonUnavailable:      {http.StatusServiceUnavailable, "unavailable", "", ""},
 	reasonInternal:         {http.StatusInternalServerError, "internal", "", ""},
+	reasonUnsaid:           {http.StatusBadRequest, "reason-missing", "", ""},
 	reasonBearer:           {http.StatusUnauthorized, "bearer", "", ""},
 }
 

@@ -19,6 +19,9 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
+//go:embed static/desk.css
+var deskCSS string
+
 // maxLogo bounds the hospital's logo, which every page loads.
 const maxLogo = 256 << 10
 
@@ -31,8 +34,8 @@ type asset struct {
 
 // assets are the files of /static, by path, and the paths that pages use.
 type assets struct {
-	files                     map[string]asset
-	style, script, icon, logo string
+	files                           map[string]asset
+	style, script, desk, icon, logo string
 }
 
 // newAssets reads the embedded files, adds the accent colour to the style
@@ -43,7 +46,8 @@ func newAssets(accentCSS, logoFile string) (*assets, error) {
 		name, contentType, extra string
 		into                     *string
 	}{
-		{"style.css", "text/css; charset=utf-8", accentCSS, &a.style},
+		{"style.css", "text/css; charset=utf-8", deskCSS + accentCSS, &a.style},
+		{"desk.js", "text/javascript; charset=utf-8", "", &a.desk},
 		{"passkey.js", "text/javascript; charset=utf-8", "", &a.script},
 		{"icon.svg", "image/svg+xml", "", &a.icon},
 	} {

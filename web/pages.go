@@ -19,10 +19,15 @@ const (
 	pageAccount   = "account"
 	pageRefusal   = "refusal"
 	pageSignedOut = "signedout"
+	pageDesk      = "desk"
+	pageTicket    = "ticket"
 )
 
 // shared are the templates that every page may use.
-var shared = []string{"layout", "icons", "said"}
+var shared = []string{"layout", "icons", "said", "queue"}
+
+// every page there is.
+var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket}
 
 // pages holds every page parsed, by language and name.
 type pages map[string]map[string]*template.Template
@@ -33,7 +38,7 @@ func newPages(all tongues) (pages, error) {
 	parsed := make(pages)
 	for tag, t := range all {
 		parsed[tag] = make(map[string]*template.Template)
-		for _, name := range []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut} {
+		for _, name := range every {
 			page, err := parsePage(name, t)
 			if err != nil {
 				return nil, fmt.Errorf("page %s: %w", name, err)
@@ -70,7 +75,10 @@ type frame struct {
 	Icon          string // "" = none, and the browser shall not look for one
 	Logo          string
 	Switch        string // where the language switch leads; "" = no switch
-	Wide          bool
+	Wide, Full    bool   // a wider column; the whole width
+	Nav           []navItem
+	Live          string // the stream that says when to look again; "" = none
+	Refresh       int    // seconds after which a browser without script looks again; 0 = never
 	Help          helpline
 	HelpAbove     bool // the page itself says who can help
 }

@@ -175,6 +175,7 @@ func (s *Server) frame(c echo.Context, title string) frame {
 	}
 	f.Icon, f.Logo = s.assets.icon, s.assets.logo
 	f.Switch = s.switchAt(c)
+	f.Nav = s.sections(c)
 	return f
 }
 

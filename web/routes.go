@@ -45,8 +45,8 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	e.POST("/login/passkey/finish", s.finishPasskey, s.counted, s.identify)
 	e.POST("/logout", s.signOut, s.identify)
 
-	e.GET(pathAccount, s.accountPage, s.identify, s.signedIn)
-	e.HEAD(pathAccount, s.accountPage, s.identify, s.signedIn)
+	e.GET(pathAccount, s.accountPage, s.identify, s.signedIn, s.knowing)
+	e.HEAD(pathAccount, s.accountPage, s.identify, s.signedIn, s.knowing)
 	for path, handler := range map[string]echo.HandlerFunc{
 		"/passkeys/options":    s.beginAdd,
 		"/passkeys/finish":     s.finishAdd,
@@ -58,6 +58,7 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 		e.POST(pathAccount+path, handler, s.identify, s.signedIn)
 	}
 	s.enrolRoutes(e)
+	s.deskRoutes(e)
 }
 
 func (s *Server) staticRoutes(e *echo.Echo) {

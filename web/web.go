@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
 	"cpsgate/rp"
 )
 
-// Server holds the pages. It is immutable after New and safe for concurrent use.
+// Server holds the pages. It is safe for concurrent use.
 type Server struct {
 	o       Options
 	main    *url.URL
@@ -25,6 +26,10 @@ type Server struct {
 	requests limiter // by address
 	attempts limiter // by address
 	signIns  limiter // by person
+
+	codes    *codes // of tickets just opened
+	stopping chan struct{}
+	stop     sync.Once
 
 	mainHandler, cardHandler, adminHandler http.Handler
 }
@@ -41,6 +46,8 @@ func New(o Options) (*Server, error) {
 		requests: newLimiter(o.Limits.RequestsPerMinute),
 		attempts: newLimiter(o.Limits.AttemptsPerMinute),
 		signIns:  newLimiter(o.Limits.SignInsPerMinute),
+		codes:    newCodes(),
+		stopping: make(chan struct{}),
 	}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"cpsgate/identity"
+)
+
+// The sections of the desk.
+const (
+	pathDesk      = "/desk"
+	pathTickets   = "/desk/tickets"
+	pathPeople    = "/desk/people"
+	pathApprovals = "/desk/approvals"
+	pathAudit     = "/audit"
+	pathFigures   = "/figures"
+	pathClients   = "/clients"
+)
+
+// Who may open them.
+var (
+	deskRoles     = []identity.Role{identity.RoleOperator}
+	peopleRoles   = []identity.Role{identity.RoleOperator, identity.RoleAdmin}
+	approvalRoles = []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}
+	approverRoles = []identity.Role{identity.RoleApprover}
+	auditRoles    = []identity.Role{identity.RoleAuditor}
+	figureRoles   = []identity.Role{identity.RoleAuditor, identity.RoleAdmin, identity.RoleApprover}
+	adminRoles    = []identity.Role{identity.RoleAdmin}
+)
+
+func (s *Server) deskRoutes(e *echo.Echo) {
+	const get, post = http.MethodGet, http.MethodPost
+	s.staffRoutes(e, []staffRoute{
+		{get, pathDesk, deskRoles, s.queuePage},
+		{get, pathDesk + "/events", deskRoles, s.watchQueue},
+		{post, pathTickets, deskRoles, s.openTicket},
+		{get, pathTickets + "/:id", deskRoles, s.ticketPage},
+		{get, pathTickets + "/:id/events", deskRoles, s.watchTicket},
+		{post, pathTickets + "/:id/cancel", deskRoles, s.cancelTicket},
+		{post, pathTickets + "/:id/vouch", deskRoles, s.vouch},
+		{post, pathTickets + "/:id/reset", deskRoles, s.allowReset},
+	})
+}

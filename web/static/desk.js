@@ -1,0 +1,61 @@
+// Keeps a page of the desk as the server would draw it now. The server says by
+// server-sent events that something changed; the page is then read again, and
+// the parts that differ take the place of the old ones. Without script, the
+// page works too, and is looked at again by itself or by hand.
+
+const main = document.querySelector("[data-live-from]");
+let reading = false, again = false;
+
+function read() {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", location.href);
+    request.responseType = "document";
+    request.onload = () => request.status === 200 && request.response ? resolve(request.response) : reject(new Error());
+    request.onerror = reject;
+    request.send();
+  });
+}
+
+// replace swaps a part unless someone is writing in it; the focus stays on the
+// control of the same id.
+function replace(part, fresh) {
+  if (!fresh || part.innerHTML === fresh.innerHTML) return;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  if (focused && focused.matches("input, select, textarea") && focused.value) return;
+  const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
+  part.replaceChildren(...[...fresh.childNodes].map((n) => document.importNode(n, true)));
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  const next = focused?.id ? document.getElementById(focused.id) : null;
+  next?.focus();
+}
+
+async function redraw() {
+  if (reading) { again = true; return; }
+  reading = true;
+  do {
+    again = false;
+    try {
+      const fresh = await read();
+      for (const part of document.querySelectorAll("[data-part]")) replace(part, fresh.getElementById(part.id));
+      const wanted = document.querySelector("[data-part] [autofocus]");
+      if (wanted && (document.activeElement === document.body || !document.activeElement)) wanted.focus();
+    } catch {
+      location.reload();
+      return;
+    }
+  } while (again);
+  reading = false;
+}
+
+if (main) {
+  const events = new EventSource(main.dataset.liveFrom);
+  let first = true; // tells the page as it is already
+  for (const name of ["ticket", "queue"]) {
+    events.addEventListener(name, () => { if (first) first = false; else redraw(); });
+  }
+  events.addEventListener("end", () => { events.close(); redraw(); });
+  addEventListener("pagehide", () => events.close());
+}
+
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
