@@ -11,7 +11,6 @@ import (
 	"cpsgate/cardside/ctap2"
 	"cpsgate/internal/cardlab"
 	"cpsgate/internal/virtualcard"
-	"cpsgate/internal/virtualcard/authenticator"
 )
 
 const (
@@ -127,6 +126,3 @@ func made(t *testing.T, card *cardside.Card, c ctap2.Creation) ctap2.Authenticat
 	}
 	return data
 }
-
-// attested is an authenticator whose attestation has a certificate.
-var attested = authenticator.Options{}

@@ -11,33 +11,41 @@ import (
 	"time"
 
 	"cpsgate/cardside"
+	"cpsgate/cardside/apdu"
 	"cpsgate/cardside/ctap2"
 	"cpsgate/cardside/pcsc"
 	"cpsgate/internal/cardlab"
 	"cpsgate/internal/virtualcard"
 	"cpsgate/internal/virtualcard/authenticator"
-
-	"github.com/ebfe/scard"
 )
 
-// neighbour is another program, straight on the service.
-func neighbour(t *testing.T, reader string, mode scard.ShareMode) *scard.Card {
+// neighbour is another program with the same card.
+func neighbour(t *testing.T, reader string) *pcsc.Card {
 	t.Helper()
-	ctx, err := scard.EstablishContext()
+	session, err := pcsc.Establish(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ctx.Release() })
-	card, err := ctx.Connect(reader, mode, scard.ProtocolAny)
+	t.Cleanup(session.Close)
+	card, err := session.Connect(t.Context(), reader, pcsc.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { card.Disconnect(scard.LeaveCard) })
+	t.Cleanup(card.Close)
 	return card
 }
 
-// selectCPS4 is what the CPS's own middleware does.
-var selectCPS4 = []byte{0x00, 0xA4, 0x04, 0x00, 0x08, 0x80, 0x25, 0x00, 0x00, 0x01, 0xFF, 0x01, 0x00}
+// selectsCPS4 does what the CPS's own middleware does.
+func selectsCPS4(t *testing.T, other *pcsc.Card) {
+	t.Helper()
+	err := other.Exchange(t.Context(), func(channel *apdu.Channel) error {
+		_, err := channel.Send(apdu.Select([]byte("\x80\x25\x00\x00\x01\xFF\x01\x00")))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // What the card taught: connections are shared, each exchange is a transaction
 // that begins with SELECT, and the card is left as it was; so other middleware
@@ -47,19 +55,15 @@ func TestOtherMiddlewareOnTheCard(t *testing.T) {
 	for _, engine := range []cardside.EngineName{cardside.EngineCTAP2, cardside.EngineLibfido2} {
 		for _, p := range places {
 			t.Run(string(engine)+", "+p.name, func(t *testing.T) {
-				other := neighbour(t, p.reader.Name, scard.ShareShared)
+				other := neighbour(t, p.reader.Name)
 				card := p.withPIN(t, cardside.Choice{Engine: engine})
-				if _, err := other.Transmit(selectCPS4); err != nil {
-					t.Fatalf("the card was not left as it was: %v", err)
-				}
+				selectsCPS4(t, other)
 				id := made(t, card, creation("one")).CredentialID
-				if _, err := other.Transmit(selectCPS4); err != nil {
-					t.Fatal(err)
-				}
+				selectsCPS4(t, other)
 				if _, err := card.GetAssertion(t.Context(), request(id)); err != nil {
 					t.Errorf("after another program's SELECT: %v", err)
 				}
-				if err := other.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.ResetCard); err != nil {
+				if err := other.ColdReset(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := card.GetAssertion(t.Context(), request(id)); err != nil {
@@ -67,18 +71,6 @@ func TestOtherMiddlewareOnTheCard(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// What the card taught: exclusive access fails while other middleware is
-// connected and is never asked for; who holds the card exclusively keeps us
-// out, and that has its own words.
-func TestCardHeldByAnother(t *testing.T) {
-	p := both(t, virtualcard.Options{})[0]
-	neighbour(t, p.reader.Name, scard.ShareExclusive)
-	_, err := cardside.Open(t.Context(), cardside.Choice{Reader: p.reader.Name})
-	if cardside.ReasonOf(err) != cardside.ReasonCardInUse {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -271,7 +263,7 @@ func TestWaitingIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Eject()
-	// The service is up once the first state comes.
+	waitForService(t)
 	if _, err := cardside.Open(t.Context(), cardside.Choice{Reader: reader.Name, Patience: 300 * time.Millisecond}); !errors.Is(err, pcsc.ErrNoCard) {
 		t.Fatalf("no card: %v", err)
 	}
@@ -299,5 +291,20 @@ func TestWaitingIsTold(t *testing.T) {
 	defer cancel()
 	if _, err := cardside.Open(ctx, cardside.Choice{Reader: "Nowhere", Patience: time.Minute}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// waitForService waits for a bench without cards to be reached.
+func waitForService(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		session, err := pcsc.Establish(t.Context())
+		if err == nil {
+			session.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 }

@@ -71,7 +71,9 @@ type Card struct {
 	session *pcsc.Context
 	card    *pcsc.Card
 	client  *ctap2.Client // of engine ctap2
-	known   struct {      // what it was before it was taken out
+	// of a replay, which has no session
+	replayed *apdu.Channel
+	known    struct { // what it was before it was taken out
 		atr  string
 		info ctap2.Info
 	}
@@ -181,6 +183,9 @@ type Link struct {
 
 // Link describes the connection; nil for a security key.
 func (c *Card) Link(ctx context.Context) *Link {
+	if c.replayed != nil {
+		return &Link{Protocol: c.replayed.Protocol.String(), APDUs: c.replayed.Sent}
+	}
 	if c.card == nil {
 		return nil
 	}

@@ -34,7 +34,7 @@ var encoder = must(cbor.CTAP2EncOptions().EncMode())
 
 func must[T any](mode T, err error) T {
 	if err != nil {
-		panic(err) // options are constants of this file
+		panic(err) //nolint:forbidigo // options are constants of this file
 	}
 	return mode
 }

@@ -239,8 +239,12 @@ func (c *Client) converse(ctx context.Context, r *request) (reply, error) {
 		}
 		return reply{}, fmt.Errorf("%w: %w: %s", ErrChild, err, complaints.Bytes())
 	}
+	return readReply(output.Bytes())
+}
+
+func readReply(output []byte) (reply, error) {
 	var answer reply
-	if err := json.Unmarshal(output.Bytes(), &answer); err != nil {
+	if err := json.Unmarshal(output, &answer); err != nil {
 		return reply{}, fmt.Errorf("%w: %w", ErrChild, err)
 	}
 	return answer, answer.Failure.error()
@@ -254,7 +258,7 @@ func (c *Client) child(ctx context.Context) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exec.CommandContext(ctx, program, ChildArgument), nil
+	return exec.CommandContext(ctx, program, ChildArgument), nil //nolint:gosec // this very program
 }
 
 // limited keeps no more than maxReply bytes.

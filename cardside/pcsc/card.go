@@ -123,8 +123,7 @@ func (c *Card) Sent() int { return c.channel.Sent }
 // Close ends the connection and leaves the card as it stands.
 func (c *Card) Close() {
 	done := func(*system) (struct{}, error) { c.system.disconnect(); return struct{}{}, nil }
-	// A session that was given up has let go of the card already.
-	call(context.Background(), c.context, "disconnecting", serviceLimit, done)
+	call(context.Background(), c.context, "disconnecting", serviceLimit, done) //nolint:errcheck // a session given up has let go already
 }
 
 type status struct {
@@ -217,8 +216,7 @@ func (c *Card) begin(ctx context.Context) error {
 
 func (c *Card) end() {
 	done := func(*system) (struct{}, error) { c.system.end(); return struct{}{}, nil }
-	// It fails only where the connection is lost, and the transaction with it.
-	call(context.Background(), c.context, "ending the card's turn", serviceLimit, done)
+	call(context.Background(), c.context, "ending the card's turn", serviceLimit, done) //nolint:errcheck // fails only with the connection
 }
 
 // transmit carries one APDU. It is not cut short by a cancellation, which waits

@@ -113,7 +113,7 @@ func coded(op string, code Code) error {
 // ended while this program was connected to it.
 func lost(err error) error {
 	var e *Error
-	if errors.As(err, &e) && e.Kind == ErrTransmission {
+	if errors.As(err, &e) && errors.Is(e.Kind, ErrTransmission) {
 		return &Error{Op: e.Op, Code: e.Code, Kind: ErrNoService}
 	}
 	return err

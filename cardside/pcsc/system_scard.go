@@ -29,7 +29,7 @@ func establish() (*system, error) {
 	return &system{ctx}, nil
 }
 
-func (s *system) release() { s.ctx.Release() } // nothing is left to be done about a failure
+func (s *system) release() { s.ctx.Release() } //nolint:errcheck // nothing is left to be done
 
 func (s *system) readers() ([]string, error) {
 	names, err := s.ctx.ListReaders()
@@ -88,13 +88,13 @@ func (c *systemCard) reconnect(want Protocol, unpower bool) error {
 	return translate("reconnecting to the card", c.card.Reconnect(scard.ShareShared, protocolBits(want), disposition))
 }
 
-func (c *systemCard) disconnect() { c.card.Disconnect(scard.LeaveCard) } // nothing is left to be done about a failure
+func (c *systemCard) disconnect() { c.card.Disconnect(scard.LeaveCard) } //nolint:errcheck // nothing is left to be done
 
 func (c *systemCard) begin() error {
 	return translate("waiting for the card's turn", c.card.BeginTransaction())
 }
 
-func (c *systemCard) end() { c.card.EndTransaction(scard.LeaveCard) } // fails only with the connection
+func (c *systemCard) end() { c.card.EndTransaction(scard.LeaveCard) } //nolint:errcheck // fails only with the connection
 
 func (c *systemCard) transmit(command []byte) ([]byte, error) {
 	response, err := c.card.Transmit(command)

@@ -45,7 +45,7 @@ func Open(path string) (*Module, error) {
 func (m *Module) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.lib.Finalize() // nothing is left to be done about a failure
+	m.lib.Finalize() //nolint:errcheck // nothing is left to be done
 	m.lib.Destroy()
 }
 
@@ -112,7 +112,7 @@ func (m *Module) Certificates(token Token) ([]Certificate, error) {
 	if err != nil {
 		return nil, translate("opening a session", err)
 	}
-	defer m.lib.CloseSession(session)
+	defer m.lib.CloseSession(session) //nolint:errcheck // nothing is left to be done
 	return m.certificates(session)
 }
 
@@ -147,7 +147,7 @@ func (m *Module) find(session pkcs11.SessionHandle, template ...*pkcs11.Attribut
 	if err := m.lib.FindObjectsInit(session, template); err != nil {
 		return nil, translate("looking for objects", err)
 	}
-	defer m.lib.FindObjectsFinal(session)
+	defer m.lib.FindObjectsFinal(session) //nolint:errcheck // nothing is left to be done
 	objects, _, err := m.lib.FindObjects(session, maxObjects)
 	return objects, translate("looking for objects", err)
 }
@@ -190,7 +190,7 @@ func (m *Module) candidates(tokens []Token) ([]candidate, error) {
 			return nil, translate("opening a session", err)
 		}
 		found, err := m.certificates(session)
-		m.lib.CloseSession(session)
+		m.lib.CloseSession(session) //nolint:errcheck // nothing is left to be done
 		if err != nil {
 			return nil, err
 		}

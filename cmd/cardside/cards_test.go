@@ -142,7 +142,7 @@ func with(flags []string, command ...string) []string { return append(command, f
 
 // life is a card's, from its delivery to its erasure.
 func life(t *testing.T, protocol string, engine cardside.EngineName, card []string) {
-	blank := infoReport{}
+	blank := cardside.Inspection{}
 	command(t, "", with(card, "info", "--json")...).ends(cardside.ExitDone).json(&blank)
 	if !blank.Blank || blank.Generation != cardside.CPS4 || blank.Link.Protocol != protocol || blank.Engine != engine {
 		t.Errorf("%+v", blank)
@@ -237,7 +237,7 @@ func TestIncorrectCardsAreShownAndCanBeAccepted(t *testing.T) {
 	options := virtualcard.Options{FIDO: authenticator.Options{NonCanonicalInfo: true}}
 	protocols(t)[0].set(&options)
 	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
-	var shown infoReport
+	var shown cardside.Inspection
 	command(t, "", "info", "--reader", reader.Name, "--json").ends(cardside.ExitNotUsable).json(&shown)
 	if shown.Info.AAGUID != authenticator.DefaultAAGUID {
 		t.Errorf("%+v", shown)
@@ -496,4 +496,10 @@ func TestInfoIsRecordedOnce(t *testing.T) {
 		t.Errorf("%s, %v", recorded, err)
 	}
 	command(t, "", "info", "--reader", reader.Name, "--record", file, "--json").ends(cardside.ExitUsage).reason(cardside.ReasonFile)
+	replayed := command(t, "", "info", "--replay", file).ends(cardside.ExitDone)
+	live := command(t, "", "info", "--reader", reader.Name).ends(cardside.ExitDone)
+	if replayed.out != live.out {
+		t.Errorf("replayed:\n%s\nlive:\n%s", replayed.out, live.out)
+	}
+	command(t, "", "info", "--replay", "/etc/hostname").ends(cardside.ExitUsage)
 }

@@ -3,65 +3,37 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"cpsgate/cardside"
+	"cpsgate/cardside/apdu"
 	"cpsgate/cardside/ctap2"
 )
 
 type infoCommand struct {
-	Record string `placeholder:"FILE" help:"${help_info_record}"`
-}
-
-// infoReport is what `info` says.
-type infoReport struct {
-	Reader     string              `json:"reader,omitempty"`
-	Generation cardside.Generation `json:"generation,omitempty"`
-	ATR        string              `json:"atr,omitempty"`
-	Link       *cardside.Link      `json:"link,omitempty"`
-	Engine     cardside.EngineName `json:"engine"`
-	Blank      bool                `json:"blank"`
-	Info       ctap2.Info          `json:"info"`
-	Retries    *ctap2.Retries      `json:"pinRetries,omitempty"`
-	Quirks     []quirk             `json:"quirks,omitempty"`
-}
-
-type quirk struct {
-	Quirk ctap2.Quirk `json:"quirk"`
-	Text  string      `json:"text"`
+	Record string `placeholder:"FILE" xor:"file" help:"${help_info_record}"`
+	Replay string `placeholder:"FILE" xor:"file" help:"${help_info_replay}"`
 }
 
 // Run says everything that getInfo does. A card that introduces itself
 // incorrectly is shown all the same, and then refused.
-func (c infoCommand) Run(a *act) (err error) {
-	var record io.Writer
-	if c.Record != "" {
-		file, err := os.OpenFile(c.Record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("recording: %w", err)
-		}
-		defer func() {
-			if cErr := file.Close(); err == nil {
-				err = cErr
-			}
-		}()
-		record = file
-	}
-	card, err := cardside.Open(a.ctx, a.choice(record))
-	a.waited()
+func (c infoCommand) Run(a *act) error {
+	card, finish, err := c.card(a)
 	if err != nil {
 		return err
 	}
-	defer card.Close()
-	report, err := a.readInfo(card)
+	in, err := card.Inspect(a.ctx, a.language)
+	card.Close()
+	if fErr := finish(); err == nil {
+		err = fErr
+	}
 	if err != nil && !errors.Is(err, ctap2.ErrNotCanonical) {
 		return err
 	}
-	if pErr := a.print(report, func() { a.infoInWords(report) }); pErr != nil {
+	if pErr := a.print(in, func() { a.infoInWords(in) }); pErr != nil {
 		return pErr
 	}
 	if c.Record != "" {
@@ -74,30 +46,40 @@ func (c infoCommand) Run(a *act) (err error) {
 	return err
 }
 
-// readInfo asks the card, in one exchange.
-func (a *act) readInfo(card *cardside.Card) (infoReport, error) {
-	report := infoReport{Reader: card.Reader, Generation: card.Generation, Engine: card.Name}
-	if len(card.ATR) > 0 {
-		report.ATR = fmt.Sprintf("%X", card.ATR)
-	}
-	err := card.Together(a.ctx, func() error {
-		info, err := card.Info(a.ctx)
-		report.Info, report.Blank = info, info.Blank()
-		if err != nil || !info.HasPIN() {
-			return err
+// card opens the card that is meant: in a reader, recorded on the way or not,
+// or the one of a recording. finish ends the recording.
+func (c infoCommand) card(a *act) (card *cardside.Card, finish func() error, err error) {
+	nothing := func() error { return nil }
+	switch {
+	case c.Replay != "":
+		file, err := os.Open(c.Replay)
+		if err != nil {
+			return nil, nil, err
 		}
-		retries, err := card.Retries(a.ctx)
-		report.Retries = &retries
-		return err
-	})
-	for _, q := range card.Quirks() {
-		report.Quirks = append(report.Quirks, quirk{q, cardside.ExplainQuirk(q, a.language)})
+		defer file.Close()
+		recording, err := apdu.ReadRecording(file)
+		if err != nil {
+			return nil, nil, &misuse{fmt.Sprintf("%s: %v", c.Replay, err)}
+		}
+		return cardside.Replay(recording, a.AcceptNonCanonical), nothing, nil
+	case c.Record != "":
+		file, err := os.OpenFile(c.Record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, nil, err
+		}
+		card, err := cardside.Open(a.ctx, a.choice(file))
+		a.waited()
+		if err != nil {
+			file.Close()
+			return nil, nil, err
+		}
+		return card, file.Close, nil
 	}
-	report.Link = card.Link(a.ctx)
-	return report, err
+	card, err = a.open()
+	return card, nothing, err
 }
 
-func (a *act) infoInWords(r infoReport) {
+func (a *act) infoInWords(r cardside.Inspection) {
 	var rows [][2]string
 	row := func(label, value string) {
 		if value != "" {

@@ -131,7 +131,7 @@ func typed(ctx context.Context, tty terminal) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNobody, err)
 	}
-	defer restore()
+	defer restore() //nolint:errcheck // the terminal is gone, or as it was
 	type outcome struct {
 		entry []byte
 		err   error

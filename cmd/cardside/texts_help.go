@@ -26,6 +26,7 @@ var helpTexts = map[string]text{
 	"help.readers-live":     {"Suivre les changements.", "Follow changes."},
 	"help.info":             {"Tout ce que dit la carte.", "Everything that the card says."},
 	"help.info-record":      {"Enregistrer l'échange dans ce fichier, qui ne doit pas exister.", "Record the exchange in this file, which must not exist."},
+	"help.info-replay":      {"Montrer ce que disait la carte d'un échange enregistré.", "Show what the card of a recorded exchange said."},
 	"help.doctor":           {"Vérifier ce poste de bout en bout.", "Check this workstation from end to end."},
 	"help.doctor-server":    {"Adresse du serveur à joindre (https).", "Address of the server to reach (https)."},
 	"help.doctor-server-ca": {"Autorité du serveur (PEM) au lieu de celles du système.", "The server's authority (PEM) instead of the system's."},
