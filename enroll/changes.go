@@ -38,6 +38,18 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 }
 
+// WatchFromNow notes where WatchChanges is to begin: what other processes change
+// from now on will be told, however late WatchChanges is called. To be called
+// before sessions are restored, so that no change falls in between.
+func (r *Registry) WatchFromNow(ctx context.Context) error {
+	seen, err := r.records.LastEvent(ctx)
+	if err != nil {
+		return fmt.Errorf("watching changes: %w", err)
+	}
+	r.watchFrom.Store(&seen)
+	return nil
+}
+
 // WatchChanges looks at the audit every so often, and tells OnCardState and
 // OnPasskeyState of the cards and passkeys that any process changed: a command
 // line beside a running server, another node on the same database. Every change
@@ -45,10 +57,12 @@ func (r *Registry) Run(ctx context.Context) error {
 // a change without its event cannot be. It returns when ctx ends; what fails is
 // logged and tried again.
 func (r *Registry) WatchChanges(ctx context.Context, every time.Duration) error {
-	seen, err := r.records.LastEvent(ctx)
-	if err != nil {
-		return fmt.Errorf("watching changes: %w", err)
+	if r.watchFrom.Load() == nil {
+		if err := r.WatchFromNow(ctx); err != nil {
+			return err
+		}
 	}
+	seen, err := *r.watchFrom.Load(), error(nil)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

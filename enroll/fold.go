@@ -15,6 +15,11 @@ func SearchKey(p identity.Professional) string {
 	return Fold(p.FamilyName + " " + p.GivenName)
 }
 
+// GivenKey is the other order, in which names are spoken.
+func GivenKey(p identity.Professional) string {
+	return Fold(p.GivenName + " " + p.FamilyName)
+}
+
 // unaccented spells the letters of European names that have no decomposition.
 var unaccented = strings.NewReplacer("œ", "oe", "æ", "ae", "ß", "ss", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
 
@@ -25,7 +30,7 @@ var unaccented = strings.NewReplacer("œ", "oe", "æ", "ae", "ß", "ss", "ø", "
 func Fold(s string) string {
 	var b strings.Builder
 	gap := false
-	for _, r := range norm.NFKD.String(unaccented.Replace(strings.ToLower(s))) {
+	for _, r := range unaccented.Replace(strings.ToLower(norm.NFKD.String(s))) {
 		switch {
 		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
 			if gap && b.Len() > 0 {

@@ -95,19 +95,23 @@ func (r *Registry) SearchPeople(ctx context.Context, q PeopleQuery) (PeoplePage,
 			return PeoplePage{}, err
 		}
 		if len(people) > 0 || q.After != "" {
-			return peoplePage(people, limit, i), nil
+			return peoplePage(people, limit, i, ranges[i].By), nil
 		}
 	}
 	return PeoplePage{}, nil
 }
 
-func peoplePage(people []identity.Professional, limit, index int) PeoplePage {
+func peoplePage(people []identity.Professional, limit, index int, by Index) PeoplePage {
 	if len(people) <= limit {
 		return PeoplePage{People: people}
 	}
 	people = people[:limit]
 	last := people[limit-1]
-	return PeoplePage{People: people, Next: cursor{Range: index, Key: SearchKey(last), IdNat: string(last.IdNat)}.String()}
+	next := cursor{Range: index, Key: SearchKey(last), IdNat: string(last.IdNat)}
+	if by == ByGiven {
+		next.Key = GivenKey(last)
+	}
+	return PeoplePage{People: people, Next: next.String()}
 }
 
 func (r *Registry) holderOf(ctx context.Context, tokenID string) (PeoplePage, error) {
@@ -137,16 +141,11 @@ func meanings(text string) []Range {
 		}
 		return ranges
 	}
-	words := strings.Fields(Fold(text))
-	if len(words) == 0 {
+	name := Fold(text)
+	if name == "" {
 		return nil
 	}
-	var ranges []Range
-	for i := range min(len(words), 4) { // given name first: "jean dupont", "jean pierre dupont"
-		turned := slices.Concat(words[i:], words[:i])
-		ranges = append(ranges, prefixed(ByName, strings.Join(turned, " ")))
-	}
-	return ranges
+	return []Range{prefixed(ByName, name), prefixed(ByGiven, name)}
 }
 
 // prefixed is the range of what begins with prefix. Keys are of visible ASCII

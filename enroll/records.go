@@ -55,9 +55,8 @@ type Cards interface {
 	CardsAfter(ctx context.Context, tokenID string, limit int) ([]identity.Card, error) // all cards, in that order
 }
 
-// Directory lists people. Between gives those whose search key (see SearchKey)
-// or PS_IdNat lies in a range of bytes, in that order; Staff those who hold a
-// role.
+// Directory lists people: PeopleBetween those whose key lies in a range of
+// bytes, in that order; Staff those who hold a role.
 type Directory interface {
 	PeopleBetween(ctx context.Context, r Range) ([]identity.Professional, error)
 	Staff(ctx context.Context) ([]identity.Professional, error)
@@ -78,6 +77,7 @@ type Index int
 // The indexes of people.
 const (
 	ByName  Index = iota // SearchKey, then PS_IdNat
+	ByGiven              // GivenKey, then PS_IdNat
 	ByIdNat              // PS_IdNat
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"cpsgate/audit"
@@ -30,6 +31,8 @@ type Registry struct {
 	o       Options
 	live    *audience // who watches tickets
 	wrong   *guesses  // wrong codes by address
+
+	watchFrom atomic.Pointer[uint64] // the event that WatchChanges begins after; nil: the last one
 }
 
 // New returns a registry over the records.

@@ -31,8 +31,8 @@ func (u unit) backfillPeople(ctx context.Context) error {
 		return err
 	}
 	for _, p := range people {
-		if _, err := u.q.ExecContext(ctx, `UPDATE people SET search_key = $1 WHERE id_nat = $2`,
-			enroll.SearchKey(p), string(p.IdNat)); err != nil {
+		if _, err := u.q.ExecContext(ctx, `UPDATE people SET search_key = $1, given_key = $2 WHERE id_nat = $3`,
+			enroll.SearchKey(p), enroll.GivenKey(p), string(p.IdNat)); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,10 @@ import (
 // PeopleBetween gives one page of a range of an index of people.
 func (r reader) PeopleBetween(ctx context.Context, between enroll.Range) ([]identity.Professional, error) {
 	key, order := "search_key", "search_key, id_nat"
-	if between.By == enroll.ByIdNat {
+	switch between.By {
+	case enroll.ByGiven:
+		key, order = "given_key", "given_key, id_nat"
+	case enroll.ByIdNat:
 		key, order = "id_nat", "id_nat"
 	}
 	var w clause
@@ -25,7 +28,7 @@ func (r reader) PeopleBetween(ctx context.Context, between enroll.Range) ([]iden
 	case between.By == enroll.ByIdNat:
 		w.and("id_nat > ?", after.IdNat)
 	default:
-		w.and("(search_key, id_nat) > (?, ?)", after.Key, after.IdNat)
+		w.and("("+key+", id_nat) > (?, ?)", after.Key, after.IdNat)
 	}
 	rows, err := r.q.QueryContext(ctx, `SELECT `+personColumns+` FROM people`+w.where()+
 		` ORDER BY `+order+w.limit(between.Limit), w.args...)

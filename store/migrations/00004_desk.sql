@@ -1,9 +1,11 @@
--- search_key is of a-z, 0-9 and spaces (enroll.Fold); it and the identifiers
--- are ordered by bytes: SQLite's own order, PostgreSQL's collation "C". The
+-- search_key and given_key are of a-z, 0-9 and spaces (enroll.Fold); they and the
+-- identifiers are ordered by bytes: SQLite's own order, PostgreSQL's collation "C". The
 -- lists' pages are found by these indexes (keyset), however long the lists are.
 
 -- +goose Up
 ALTER TABLE people ADD COLUMN search_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE people ADD COLUMN given_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX people_given ON people (given_key, id_nat);
 CREATE INDEX people_search ON people (search_key, id_nat);
 CREATE INDEX people_staff ON people (search_key, id_nat) WHERE roles <> '[]';
 

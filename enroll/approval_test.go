@@ -1,0 +1,357 @@
+package enroll_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+// deeds are the acts that the policy may put under four eyes, each about Alice.
+func deeds(d *desk, s sat) map[enroll.Deed]func(t *testing.T, act enroll.Act) (*enroll.Approval, error) {
+	return map[enroll.Deed]func(t *testing.T, act enroll.Act) (*enroll.Approval, error){
+		enroll.DeedDeskProof: func(t *testing.T, act enroll.Act) (*enroll.Approval, error) {
+			return d.AllowDeskProof(t.Context(), act, s.ticket.ID, cardA)
+		},
+		enroll.DeedReset: func(t *testing.T, act enroll.Act) (*enroll.Approval, error) {
+			return d.AllowReset(t.Context(), act, s.ticket.ID)
+		},
+		enroll.DeedReactivate: func(t *testing.T, act enroll.Act) (*enroll.Approval, error) {
+			return d.Reactivate(t.Context(), act, cardB)
+		},
+		enroll.DeedGrant: func(t *testing.T, act enroll.Act) (*enroll.Approval, error) {
+			return d.Grant(t.Context(), act, alice, identity.RoleAuditor)
+		},
+	}
+}
+
+// did tells whether the deed was done.
+func (d *desk) did(t *testing.T, deed enroll.Deed, s sat) bool {
+	t.Helper()
+	ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := d.Card(t.Context(), cardB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Professional(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[enroll.Deed]bool{
+		enroll.DeedDeskProof:  ticket.DeskProof.State == enroll.LeaveGiven,
+		enroll.DeedReset:      ticket.Reset.State == enroll.LeaveGiven,
+		enroll.DeedReactivate: card.State == identity.CardActive,
+		enroll.DeedGrant:      p.HasRole(identity.RoleAuditor),
+	}[deed]
+}
+
+// asker is who may ask for the deed.
+func (d *desk) asker(deed enroll.Deed) enroll.Act {
+	if deed == enroll.DeedGrant {
+		return d.by(admin)
+	}
+	return d.by(operator)
+}
+
+var allDeeds = []enroll.Deed{enroll.DeedDeskProof, enroll.DeedReset, enroll.DeedReactivate, enroll.DeedGrant}
+
+// asked is a desk where somebody has done what the deed asks for.
+func asked(t *testing.T, deed enroll.Deed, rule enroll.Rule) (*desk, sat, *enroll.Approval, error) {
+	t.Helper()
+	d := staffed(t).ruled(t, enroll.Policy{DeskProof: rule, Reset: rule, Reactivate: rule, Grant: rule})
+	s := d.sit(t, enroll.PhaseClaimed)
+	d.set(t, cardB, identity.CardSuspended)
+	d.told = nil
+	approval, err := deeds(d, s)[deed](t, d.asker(deed))
+	return d, s, approval, err
+}
+
+func TestRules(t *testing.T) {
+	for _, deed := range allDeeds {
+		for rule, want := range map[enroll.Rule]enroll.Reason{
+			enroll.Alone: "", enroll.FourEyes: "", enroll.Never: enroll.ReasonPolicy, "whatever": enroll.ReasonPolicy,
+		} {
+			t.Run(fmt.Sprintf("%s %q", deed, rule), func(t *testing.T) {
+				d, s, approval, err := asked(t, deed, rule)
+				wantRefusal(t, err, want)
+				if d.did(t, deed, s) != (rule == enroll.Alone) {
+					t.Errorf("done: %t", d.did(t, deed, s))
+				}
+				if (approval != nil) != (rule == enroll.FourEyes) {
+					t.Errorf("%+v", approval)
+				}
+			})
+		}
+	}
+}
+
+func TestFourEyes(t *testing.T) {
+	for _, deed := range allDeeds {
+		t.Run(string(deed), func(t *testing.T) {
+			d, s, approval, err := asked(t, deed, enroll.FourEyes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := len(d.events(t))
+			done, err := d.Approve(t.Context(), d.by(approver), approval.ID)
+			if err != nil || done.State != enroll.ApprovalDone || done.DecidedBy != approver {
+				t.Fatalf("%+v, %v", done, err)
+			}
+			if !d.did(t, deed, s) {
+				t.Error("it was not done")
+			}
+			events := d.events(t)[before:]
+			if len(events) != 2 || events[0].Actor != d.asker(deed).By || events[0].Approver != approver ||
+				events[1].Kind != audit.KindApprovalApprove || events[1].Actor != approver {
+				t.Errorf("%+v", events)
+			}
+			_, err = d.Approve(t.Context(), d.by(approver), approval.ID)
+			wantRefusal(t, err, enroll.ReasonApprovalOver)
+			_, err = d.Decline(t.Context(), d.by(approver), approval.ID)
+			wantRefusal(t, err, enroll.ReasonApprovalOver)
+		})
+	}
+}
+
+func TestDecline(t *testing.T) {
+	for _, deed := range allDeeds {
+		t.Run(string(deed), func(t *testing.T) {
+			d, s, approval, err := asked(t, deed, enroll.FourEyes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, err := d.Decline(t.Context(), d.by(approver), approval.ID)
+			if err != nil || done.State != enroll.ApprovalDeclined || d.did(t, deed, s) {
+				t.Errorf("%+v, %v", done, err)
+			}
+			_, err = d.Approve(t.Context(), d.by(approver), approval.ID)
+			wantRefusal(t, err, enroll.ReasonApprovalOver)
+		})
+	}
+}
+
+func TestApproveRefuses(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, d *desk)
+		act     func(d *desk) enroll.Act
+		want    enroll.Reason
+	}{
+		{"nothing of another's", nil, func(d *desk) enroll.Act { return d.by(approver) }, ""},
+		{"who is no approver", nil, func(d *desk) enroll.Act { return d.by(operator) }, enroll.ReasonRoleMissing},
+		{"a PIN of long ago", nil, func(d *desk) enroll.Act {
+			act := d.by(approver)
+			act.AuthenticatedAt = act.AuthenticatedAt.Add(-5*time.Minute - time.Second)
+			return act
+		}, enroll.ReasonAuthenticationStale},
+		{"who asked", func(t *testing.T, d *desk) { d.grant(t, admin, identity.RoleApprover) },
+			func(d *desk) enroll.Act { return d.by(admin) }, enroll.ReasonApprovalOwn},
+		{"whom it is about", func(t *testing.T, d *desk) { d.grant(t, alice, identity.RoleApprover) },
+			func(d *desk) enroll.Act { return d.by(alice) }, enroll.ReasonApprovalOwn},
+		{"a request of yesterday", func(_ *testing.T, d *desk) { d.pass(24 * time.Hour) },
+			func(d *desk) enroll.Act { return d.by(approver) }, enroll.ReasonApprovalOver},
+		{"a machine", func(t *testing.T, d *desk) {
+			if _, _, err := d.AddClient(t.Context(), console, "robot", enroll.Scopes(), 0); err != nil {
+				t.Fatal(err)
+			}
+		}, func(*desk) enroll.Act { return enroll.Act{Client: "robot"} }, enroll.ReasonScopeMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, s, approval, err := asked(t, enroll.DeedGrant, enroll.FourEyes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.prepare != nil {
+				tt.prepare(t, d)
+			}
+			_, err = d.Approve(t.Context(), tt.act(d), approval.ID)
+			wantRefusal(t, err, tt.want)
+			if d.did(t, enroll.DeedGrant, s) != (tt.want == "") {
+				t.Errorf("done: %t", d.did(t, enroll.DeedGrant, s))
+			}
+		})
+	}
+	d := staffed(t)
+	_, err := d.Approve(t.Context(), d.by(approver), "none")
+	wantRefusal(t, err, enroll.ReasonApprovalUnknown)
+	_, err = d.Approval(t.Context(), "none")
+	wantRefusal(t, err, enroll.ReasonApprovalUnknown)
+}
+
+func (d *desk) grant(t *testing.T, who identity.PSIdNat, role identity.Role) {
+	t.Helper()
+	if _, err := d.Grant(t.Context(), console, who, role); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARequestIsMadeOnce(t *testing.T) {
+	d, _, approval, err := asked(t, enroll.DeedGrant, enroll.FourEyes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(d.events(t))
+	again, err := d.Grant(t.Context(), d.by(admin), alice, identity.RoleAuditor)
+	if err != nil || again.ID != approval.ID || len(d.events(t)) != before {
+		t.Errorf("%+v, %v", again, err)
+	}
+	other, err := d.Grant(t.Context(), d.by(admin), alice, identity.RoleOperator)
+	if err != nil || other.ID == approval.ID {
+		t.Errorf("%+v, %v", other, err)
+	}
+	page, err := d.Approvals(t.Context(), enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalWaiting}, Limit: 1})
+	if err != nil || len(page.Approvals) != 1 || page.Next == "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	next, err := d.Approvals(t.Context(), enroll.ApprovalQuery{Limit: 1, After: page.Next})
+	if err != nil || len(next.Approvals) != 1 || next.Next != "" || next.Approvals[0].ID == page.Approvals[0].ID {
+		t.Errorf("%+v, %v", next, err)
+	}
+	d.pass(25 * time.Hour)
+	if err := d.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	old, err := d.Approval(t.Context(), approval.ID)
+	if err != nil || old.State != enroll.ApprovalExpired {
+		t.Errorf("%+v, %v", old, err)
+	}
+	fresh, err := d.Grant(t.Context(), d.by(admin), alice, identity.RoleAuditor)
+	if err != nil || fresh.ID == approval.ID {
+		t.Errorf("%+v, %v", fresh, err)
+	}
+}
+
+func TestEnrolmentOnTheDesksWord(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseClaimed)
+	_, err := d.BeginPasskey(t.Context(), s.secret, []byte("x"))
+	wantRefusal(t, err, enroll.ReasonCardUnproved)
+	approval, err := d.AllowDeskProof(t.Context(), d.by(operator), s.ticket.ID, cardA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.RegisterPasskey(t.Context(), s.secret, s.passkey, []byte("x"))
+	wantRefusal(t, err, enroll.ReasonCardUnproved) // not approved yet
+	d.pass(time.Minute)
+	if _, err := d.Approve(t.Context(), d.by(approver), approval.ID); err != nil {
+		t.Fatal(err)
+	}
+	if sitting, err := d.Sitting(t.Context(), s.secret); err != nil || !sitting.DeskProof || sitting.Reset {
+		t.Errorf("%+v, %v", sitting, err)
+	}
+	if err := d.register(t, s.secret, s.passkey); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.proveUse(t, s.secret, s.passkey); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Passkey(t.Context(), []byte("desk"))
+	want := identity.Proof{Kind: identity.ProofDesk, At: d.now, CardTokenID: cardA, Operator: operator, Approver: approver}
+	if err != nil || p.Proof != want || p.CardTokenID != cardA {
+		t.Errorf("%+v, %v", p, err)
+	}
+	events := d.events(t)
+	if last := events[len(events)-1]; last.Kind != audit.KindPasskeyActive || last.Actor != operator || last.Approver != approver || last.Proof != "desk" {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestLeaveIsRefused(t *testing.T) {
+	tests := []struct {
+		name string
+		act  func(t *testing.T, d *desk) error
+		want enroll.Reason
+	}{
+		{"to a card of another", func(t *testing.T, d *desk) error {
+			_, err := d.AllowDeskProof(t.Context(), d.by(operator), d.sit(t, enroll.PhaseClaimed).ticket.ID, cardB)
+			return err
+		}, enroll.ReasonCardOfAnother},
+		{"to a card that is not known", func(t *testing.T, d *desk) error {
+			_, err := d.AllowDeskProof(t.Context(), d.by(operator), d.sit(t, enroll.PhaseClaimed).ticket.ID, cardC)
+			return err
+		}, enroll.ReasonCardUnknown},
+		{"to nobody", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, "")
+			_, err := d.AllowDeskProof(t.Context(), d.by(operator), ticket.ID, "")
+			return err
+		}, enroll.ReasonPersonUnknown},
+		{"to oneself", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, operator)
+			_, err := d.AllowDeskProof(t.Context(), d.by(operator), ticket.ID, "")
+			return err
+		}, enroll.ReasonApprovalOwn},
+		{"once the passkey is there", func(t *testing.T, d *desk) error {
+			_, err := d.AllowReset(t.Context(), d.by(operator), d.sit(t, enroll.PhaseRegistered).ticket.ID)
+			return err
+		}, enroll.ReasonSittingPhase},
+		{"of a ticket that is over", func(t *testing.T, d *desk) error {
+			_, err := d.AllowReset(t.Context(), d.by(operator), d.sit(t, enroll.PhaseUsed).ticket.ID)
+			return err
+		}, enroll.ReasonTicketEnded},
+		{"of a ticket too old", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, alice)
+			d.pass(time.Hour)
+			_, err := d.AllowReset(t.Context(), d.by(operator), ticket.ID)
+			return err
+		}, enroll.ReasonTicketEnded},
+		{"of no ticket", func(t *testing.T, d *desk) error {
+			_, err := d.AllowReset(t.Context(), d.by(operator), "none")
+			return err
+		}, enroll.ReasonTicketUnknown},
+		{"by an administrator", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, alice)
+			_, err := d.AllowReset(t.Context(), d.by(admin), ticket.ID)
+			return err
+		}, enroll.ReasonRoleMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { wantRefusal(t, tt.act(t, staffed(t)), tt.want) })
+	}
+}
+
+func TestRoles(t *testing.T) {
+	newcomer := identity.PSIdNat("8" + rpps(105))
+	d := staffed(t).ruled(t, enroll.Policy{Grant: enroll.Alone})
+	stale := d.by(admin)
+	stale.AuthenticatedAt = noon.Add(-time.Hour)
+	grant := func(act enroll.Act, who identity.PSIdNat, role identity.Role) error {
+		_, err := d.Grant(t.Context(), act, who, role)
+		return err
+	}
+	wantRefusal(t, grant(d.by(admin), alice, identity.RoleOperator), "")
+	wantRefusal(t, grant(d.by(admin), alice, identity.RoleOperator), "") // twice is once
+	if p, _ := d.Professional(t.Context(), alice); !slices.Equal(p.Roles, []identity.Role{identity.RoleOperator}) {
+		t.Errorf("roles %v", p.Roles)
+	}
+	wantRefusal(t, grant(d.by(operator), alice, identity.RoleAdmin), enroll.ReasonRoleMissing)
+	wantRefusal(t, grant(stale, alice, identity.RoleAdmin), enroll.ReasonAuthenticationStale)
+	wantRefusal(t, grant(d.by(admin), carol, identity.RoleAdmin), enroll.ReasonPersonUnknown)
+	wantRefusal(t, grant(d.by(admin), alice, "king"), enroll.ReasonRoleUnknown)
+	if err := grant(console, "812345678901", identity.RoleAdmin); err == nil {
+		t.Error("granted to an RPPS whose key is wrong")
+	}
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), admin, identity.RoleAdmin), enroll.ReasonLastAdmin)
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), carol, identity.RoleAdmin), enroll.ReasonPersonUnknown)
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), alice, identity.RoleOperator), "")
+	before := len(d.events(t))
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), alice, identity.RoleOperator), "") // none left to take
+	wantRefusal(t, grant(console, newcomer, identity.RoleAdmin), "")                       // the first administrator
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(newcomer), admin, identity.RoleAdmin), "")
+	wantRefusal(t, d.Withdraw(t.Context(), console, newcomer, identity.RoleAdmin), "")
+	events := d.events(t)[before:]
+	if len(events) != 3 || events[0].Actor != "console" || events[0].Subject != newcomer || events[0].Detail != "admin" {
+		t.Errorf("%+v", events)
+	}
+	staff, err := d.Staff(t.Context())
+	if err != nil || len(staff) != 3 {
+		t.Errorf("%d hold a role, %v", len(staff), err)
+	}
+}

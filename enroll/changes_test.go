@@ -1,0 +1,158 @@
+package enroll_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+func (d *desk) wasTold() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.told)
+}
+
+// eventually waits for what another goroutine brings about.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+// A command line beside the server: two stores on one file.
+func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
+	server := staffed(t)
+	commands := open(t, server.path, enroll.Policy{})
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if err := server.WatchChanges(ctx, 10*time.Millisecond); err != nil {
+			t.Error(err)
+		}
+	})
+	defer watching.Wait()
+	defer stop()
+	time.Sleep(30 * time.Millisecond) // it has looked once
+
+	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"card " + cardA + " suspended", "passkey used suspended", "passkey usb suspended"} {
+		eventually(t, want, func() bool { return slices.Contains(server.wasTold(), want) })
+	}
+	if err := commands.SuspendPasskey(t.Context(), []byte("bob"), "sign-count", ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the passkey", func() bool { return slices.Contains(server.wasTold(), "passkey bob suspended") })
+
+	commands.grant(t, bob, identity.RoleOperator) // what concerns no session is not told
+	told := len(server.wasTold())
+	time.Sleep(50 * time.Millisecond)
+	if now := server.wasTold(); len(now) != told {
+		t.Errorf("told %q", now[told:])
+	}
+}
+
+func TestAChangeIsToldUntilItIsHeard(t *testing.T) {
+	server := staffed(t)
+	commands := open(t, server.path, enroll.Policy{})
+	server.mu.Lock()
+	server.hook = errDisk
+	server.mu.Unlock()
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { _ = server.WatchChanges(ctx, 5*time.Millisecond) })
+	defer watching.Wait()
+	defer stop()
+	time.Sleep(20 * time.Millisecond)
+	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "told twice", func() bool { return len(server.wasTold()) > 8 })
+	server.mu.Lock()
+	server.hook = nil
+	server.mu.Unlock()
+	time.Sleep(30 * time.Millisecond)
+	told := len(server.wasTold())
+	time.Sleep(50 * time.Millisecond)
+	if now := len(server.wasTold()); now != told {
+		t.Errorf("told on and on: %d, then %d", told, now)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	d := staffed(t)
+	ticket, code := d.ticket(t, alice)
+	seen := make(chan enroll.Ticket, 20)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer close(seen)
+		for now, err := range d.Watch(t.Context(), ticket.ID) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			seen <- now
+		}
+	})
+	next := func(want enroll.TicketState, steps string) {
+		t.Helper()
+		if now := <-seen; now.State != want || stepsOf(now) != steps {
+			t.Fatalf("saw %s, %q; want %s, %q", now.State, stepsOf(now), want, steps)
+		}
+	}
+	next(enroll.TicketOpen, "opened")
+	_, secret := d.claim(t, code)
+	next(enroll.TicketClaimed, "opened claimed")
+	if err := d.Note(t.Context(), secret, "pin-set", "", true); err != nil {
+		t.Fatal(err)
+	}
+	next(enroll.TicketClaimed, "opened claimed pin-set")
+	if err := d.Abandon(t.Context(), secret, "card-removed"); err != nil {
+		t.Fatal(err)
+	}
+	next(enroll.TicketAbandoned, "opened claimed pin-set abandoned!card-removed")
+	watching.Wait()
+	if now, more := <-seen; more {
+		t.Errorf("after its end, saw %+v", now)
+	}
+	for _, err := range d.Watch(t.Context(), "none") {
+		wantRefusal(t, err, enroll.ReasonTicketUnknown)
+	}
+}
+
+func TestWatchersLeave(t *testing.T) {
+	d := staffed(t)
+	ticket, _ := d.ticket(t, alice)
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	rounds := make(chan struct{}, 100)
+	watching.Go(func() {
+		for range d.WatchQueue(ctx) {
+			rounds <- struct{}{}
+		}
+	})
+	watching.Go(func() {
+		for _, err := range d.Watch(ctx, ticket.ID) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	<-rounds
+	d.ticket(t, bob)
+	<-rounds
+	stop()
+	watching.Wait() // or the test hangs
+	for range d.Watch(t.Context(), ticket.ID) {
+		break
+	}
+}
