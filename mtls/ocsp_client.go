@@ -77,13 +77,18 @@ func (c *OCSPClient) Ask(ctx context.Context, serial *big.Int, issuer *x509.Cert
 	key := keyOf(serial, issuer)
 	// Who asks first asks for all who wait for the same answer, so their being
 	// gone must not end it; the fetcher's deadline does.
-	result, err, _ := c.asking.Do(key.issuer+key.serial, func() (any, error) {
+	asked := c.asking.DoChan(key.issuer+key.serial, func() (any, error) {
 		return c.askAll(context.WithoutCancel(ctx), key, serial, issuer, responders)
 	})
-	if err != nil {
-		return OCSPAnswer{}, err
+	select {
+	case <-ctx.Done():
+		return OCSPAnswer{}, ctx.Err()
+	case result := <-asked:
+		if result.Err != nil {
+			return OCSPAnswer{}, result.Err
+		}
+		return result.Val.(OCSPAnswer), nil
 	}
-	return result.(OCSPAnswer), nil
 }
 
 // Answer is the answer remembered, if it still counts. It does no I/O.
