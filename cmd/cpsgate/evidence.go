@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/mtls"
 )
@@ -24,6 +25,10 @@ type judge struct {
 	trust *mtls.TrustReloader
 	log   *slog.Logger
 	now   func() time.Time
+
+	// news holds one token while a CRL came into force that nobody has looked
+	// at yet for the certificates of known cards.
+	news chan struct{}
 }
 
 // ocspWait bounds what all questions of one login may take together, beyond
@@ -39,10 +44,15 @@ func openJudge(c *Config, log *slog.Logger, now func() time.Time) (*judge, error
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{rules: c.OCSP, log: log, now: now}
-	if j.crls, err = openRefresher(c, trust, log, now); err != nil {
+	j := &judge{rules: c.OCSP, log: log, now: now, news: make(chan struct{}, 1)}
+	tell := func(o *mtls.RefreshOptions) {
+		o.OnRevoked = func(context.Context, mtls.RevocationNews) { j.tell() }
+	}
+	if j.crls, err = openRefresher(c, trust, log, now, tell); err != nil {
 		return nil, err
 	}
+	// What lies in the drop folder counts from the first login on.
+	j.crls.Scan(context.Background())
 	var evidence mtls.Evidence = j.crls
 	if asksOCSP(policy) {
 		fetcher := &mtls.Fetcher{Hosts: c.OCSP.Hosts, OCSPDeadline: c.OCSP.Deadline}
@@ -83,7 +93,63 @@ func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, erro
 			j.log.Warn("OCSP not answered", "error", err)
 		}
 	}
-	return j.Verifier.Verify(leafDER, now)
+	verdict := j.Judge(leafDER, now)
+	if verdict.Refusal != nil {
+		return identity.Cardholder{}, verdict.Refusal
+	}
+	if len(verdict.Allowed) > 0 {
+		j.log.Warn("leniency used", "allowed", verdict.Allowed, "serial", verdict.Holder.Certificate.Serial, "issuer", verdict.Holder.Certificate.Issuer)
+	}
+	return verdict.Holder, nil
+}
+
+func (j *judge) tell() {
+	select {
+	case j.news <- struct{}{}:
+	default: // told already, and not yet looked at
+	}
+}
+
+// verdictOn judges a certificate seen before, for the card record: missing
+// evidence is doubt, and changes nothing there.
+func (j *judge) verdictOn(c identity.Certificate) enroll.Verdict {
+	var refusal *mtls.Refusal
+	switch err := j.Recheck(c, j.now()); {
+	case err == nil:
+		return enroll.Good
+	case errors.As(err, &refusal) && refusal.Reason == mtls.Revoked:
+		return enroll.Revoked
+	}
+	return enroll.Doubtful
+}
+
+// follow makes cards follow their certificates after each new CRL, and once at
+// the start, until ctx ends.
+func (j *judge) follow(ctx context.Context, registry *enroll.Registry) {
+	j.tell()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-j.news:
+			if err := registry.Recheck(ctx, "CRL", j.verdictOn); err != nil && ctx.Err() == nil {
+				j.log.Error("cards do not follow the new CRL yet", "error", err)
+				j.retry(ctx)
+			}
+		}
+	}
+}
+
+// followRetry is how long to wait before cards are looked at again after a
+// failure of the store.
+const followRetry = 10 * time.Second
+
+func (j *judge) retry(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(followRetry):
+		j.tell()
+	}
 }
 
 // run keeps the evidence and the trust fresh until ctx ends; each hangup
