@@ -79,7 +79,8 @@ func (r *Refresher) Scan(ctx context.Context) {
 			continue
 		}
 		for _, f := range files {
-			if f.Type().IsRegular() && !strings.HasPrefix(f.Name(), ".") {
+			info, err := os.Stat(filepath.Join(folder, f.Name())) // follows links: mounted volumes are full of them
+			if err == nil && info.Mode().IsRegular() && !strings.HasPrefix(f.Name(), ".") {
 				r.changed(ctx, folder, f.Name())
 			}
 		}

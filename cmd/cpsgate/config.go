@@ -168,18 +168,31 @@ func loadConfig(path string, environ []string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c Config
-	if err := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField()).Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", path, oneLine(yaml.FormatError(err, false, false)))
+	c, err := decodeConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := applyEnvironment(&c, environ); err != nil {
+	if err := applyEnvironment(c, environ); err != nil {
 		return nil, err
 	}
 	c.setDefaults()
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &c, nil
+	return c, nil
+}
+
+// decodeConfig reads one YAML document, strictly, and nothing after it.
+func decodeConfig(raw []byte) (*Config, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField())
+	c := &Config{}
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.New(oneLine(yaml.FormatError(err, false, false)))
+	}
+	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("a second YAML document follows the first")
+	}
+	return c, nil
 }
 
 func readConfigFile(path string) ([]byte, error) {

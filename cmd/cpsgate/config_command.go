@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/goccy/go-yaml"
 
 	"cpsgate/mtls"
+	"cpsgate/store"
 )
 
 type configCommand struct {
@@ -34,21 +40,39 @@ func (cmd configCheckCommand) Run(env *environment) error {
 	return nil
 }
 
-// checkConfig loads what openProgram would, the database left alone.
+// checkConfig opens the whole program as serve would, with an empty data folder
+// in place of the real one, which is only looked at.
 func checkConfig(c *Config, env *environment) error {
-	log := slog.New(slog.NewTextHandler(env.stderr, nil))
-	p := &program{log: log, now: env.now}
 	if err := checkDataFolder(c.Data); err != nil {
 		return err
 	}
-	if err := p.loadCertificates(c, env.now()); err != nil {
+	if err := checkDatabase(env.ctx, filepath.Join(c.Data, store.FileName)); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	empty, err := os.MkdirTemp("", "cpsgate-check-")
+	if err != nil {
 		return err
 	}
-	if _, err := openParty(c, env.now); err != nil {
+	defer os.RemoveAll(empty)
+	trial := *c
+	trial.Data = empty
+	p, err := openProgram(env.ctx, &trial, slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), env.now)
+	if err != nil {
 		return err
 	}
-	_, err := openJudge(c, log, env.now)
-	return err
+	return p.Close()
+}
+
+// checkDatabase looks at the database, if there is one yet.
+func checkDatabase(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	s, err := store.OpenReadOnly(ctx, path)
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 type configShowCommand struct {

@@ -90,6 +90,7 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{name: "unknown TLS version", edit: "  origin: https://cps", with: "  maximum_tls: \"1.0\"\n  origin: https://cps", says: "card.maximum_tls"},
 		{name: "no key", edit: "  key: /etc/cpsgate/tls.key", with: "", says: "main.key"},
 		{name: "unknown time zone", edit: "data:", with: "pages: {time_zone: Mars/Olympus}\ndata:", says: "pages.time_zone"},
+		{name: "a second document", edit: "trust:", with: "pages: {name: A}\n---\ntrust:", says: "second"},
 		{name: "not YAML", edit: "data:", with: "data: [", says: "[3:1]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -127,8 +127,9 @@ func (s CRLSourceConfig) names(issuer *x509.Certificate) bool {
 }
 
 // openRefresher opens the CRLs of the data folder, and what keeps them fresh.
-// The sources' hosts are the only ones it may talk to.
-func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() time.Time) (*mtls.Refresher, error) {
+// The sources' hosts are the only ones it may talk to. complete may fill in
+// what the caller wants told.
+func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() time.Time, complete ...func(*mtls.RefreshOptions)) (*mtls.Refresher, error) {
 	sources, err := c.CRL.sources(trust)
 	if err != nil {
 		return nil, err
@@ -154,6 +155,9 @@ func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() ti
 			}
 		}
 		options.Fetch = fetcher.CRL
+	}
+	for _, f := range complete {
+		f(&options)
 	}
 	if err := os.MkdirAll(options.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("data: %w", err)

@@ -17,7 +17,7 @@ import (
 // demoCommand runs the whole product on embedded defaults: a test PKI, a
 // server certificate for *.localhost, three cards as PKCS#12 files.
 type demoCommand struct {
-	Folder string `placeholder:"DIR" help:"Keep the demo's files and database here; default: a temporary folder, removed at the end."`
+	Folder string `placeholder:"DIR" help:"Make the demo's files and database here, anew at each start, and leave them at the end; default: a temporary folder, removed at the end."`
 	Port   int    `default:"8443" help:"Port of the pages; the card listener takes the next one, the admin listener the one after. 0: free ports."`
 	JSON   bool   `help:"Print the addresses and files as one line of JSON when ready."`
 	Log    string `placeholder:"FILE" help:"Write the log here; default: demo.log in the folder."`
@@ -72,7 +72,36 @@ func (cmd demoCommand) folder() (path string, clean func() error, err error) {
 	if path, err = filepath.Abs(cmd.Folder); err != nil {
 		return "", nil, err
 	}
-	return path, func() error { return nil }, os.MkdirAll(path, 0o700)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return "", nil, err
+	}
+	return path, func() error { return nil }, emptyDemo(path)
+}
+
+// demoMark names the file that says a folder is a demo's own.
+const demoMark = ".cpsgate-demo"
+
+// emptyDemo makes room for a new demo in a folder that is empty or an earlier
+// demo's: its PKI begins anew, so cards kept from before would not match. It
+// touches no other folder.
+func emptyDemo(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	mark := filepath.Join(folder, demoMark)
+	if _, err := os.Stat(mark); err != nil && len(entries) > 0 {
+		return fmt.Errorf("%s is neither empty nor an earlier demo's folder", folder)
+	}
+	for _, e := range entries {
+		if e.Name() == demoMark {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(mark, nil, 0o600)
 }
 
 func (cmd demoCommand) listen(ctx context.Context) (listeners, error) {

@@ -35,7 +35,7 @@ type judge struct {
 // the deadline of each: a responder that is down must not hold a login.
 const ocspWait = time.Second
 
-func openJudge(c *Config, log *slog.Logger, now func() time.Time) (*judge, error) {
+func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (*judge, error) {
 	trust, err := loadTrust(c)
 	if err != nil {
 		return nil, err
@@ -53,6 +53,7 @@ func openJudge(c *Config, log *slog.Logger, now func() time.Time) (*judge, error
 	}
 	// What lies in the drop folder counts from the first login on.
 	j.crls.Scan(context.Background())
+	j.crls.Scan(ctx) // the drop folder counts from the first login on
 	var evidence mtls.Evidence = j.crls
 	if asksOCSP(policy) {
 		fetcher := &mtls.Fetcher{Hosts: c.OCSP.Hosts, OCSPDeadline: c.OCSP.Deadline}

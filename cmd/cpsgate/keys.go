@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// othersMayRead is the permission bit that no secret file may have.
-const othersMayRead = 0o004
+// openToOthers are the permission bits that no secret file may have.
+const openToOthers = 0o007
 
-// checkSecretFile refuses a secret that any account of the machine can read.
+// checkSecretFile refuses a secret that any account of the machine can read or
+// replace.
 func checkSecretFile(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -21,8 +22,8 @@ func checkSecretFile(path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", path)
 	}
-	if info.Mode().Perm()&othersMayRead != 0 {
-		return fmt.Errorf("%s: every account of this machine can read this key (mode %04o): chmod o-rwx it", path, info.Mode().Perm())
+	if info.Mode().Perm()&openToOthers != 0 {
+		return fmt.Errorf("%s: every account of this machine can reach this key (mode %04o): chmod o-rwx it", path, info.Mode().Perm())
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -61,15 +62,16 @@ type environment struct {
 // commands is the command line; each command is a struct with a Run method
 // that takes *environment.
 type commands struct {
-	Serve    serveCommand    `cmd:"" help:"Run the server."`
-	Demo     demoCommand     `cmd:"" help:"Run the whole product on embedded defaults, with a test PKI and sample cards."`
-	Config   configCommand   `cmd:"" help:"Check or show the configuration."`
-	Cert     certCommand     `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
-	Webauthn webauthnCommand `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
-	CRL      crlCommand      `cmd:"" name:"crl" help:"Certificate revocation lists: how they stand, fetch, import, bypass."`
-	People   peopleCommand   `cmd:"" help:"Import, export and grant roles."`
-	Card     cardCommand     `cmd:"" help:"Show, suspend or revoke a card."`
-	Audit    auditCommand    `cmd:"" help:"Verify, show, export or prune the audit."`
+	Version  kong.VersionFlag `help:"Print the version and end."`
+	Serve    serveCommand     `cmd:"" help:"Run the server."`
+	Demo     demoCommand      `cmd:"" help:"Run the whole product on embedded defaults, with a test PKI and sample cards."`
+	Config   configCommand    `cmd:"" help:"Check or show the configuration."`
+	Cert     certCommand      `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
+	Webauthn webauthnCommand  `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
+	CRL      crlCommand       `cmd:"" name:"crl" help:"Certificate revocation lists: how they stand, fetch, import, bypass."`
+	People   peopleCommand    `cmd:"" help:"Import, export and grant roles."`
+	Card     cardCommand      `cmd:"" help:"Show, suspend or revoke a card."`
+	Audit    auditCommand     `cmd:"" help:"Verify, show, export or prune the audit."`
 }
 
 func main() {
@@ -90,6 +92,7 @@ func run(env *environment, args []string) (code int) {
 		kong.UsageOnError(),
 		kong.Exit(func(c int) { exited, code = true, c }), // --help
 		kong.Bind(env),
+		kong.Vars{"version": version()},
 	)
 	if err != nil {
 		fmt.Fprintln(env.stderr, "cpsgate:", err)
@@ -104,6 +107,21 @@ func run(env *environment, args []string) (code int) {
 		return exitUnusable
 	}
 	return exitCode(env, selected.Run())
+}
+
+// version tells what this was built from: the module's version, or the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "cpsgate, of an unknown build"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return "cpsgate " + v + ", " + info.GoVersion
 }
 
 func exitCode(env *environment, err error) int {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +33,7 @@ type program struct {
 	log      *slog.Logger
 	now      func() time.Time
 	store    *store.Store
+	registry *enroll.Registry
 	sessions *sessions.Manager
 	judge    *judge
 	web      *web.Server
@@ -77,7 +80,7 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 	if err != nil {
 		return nil, err
 	}
-	if p.judge, err = openJudge(c, log, now); err != nil {
+	if p.judge, err = openJudge(ctx, c, log, now); err != nil {
 		return nil, err
 	}
 	p.openCardTLS(c)
@@ -100,8 +103,8 @@ func (p *program) openCardTLS(c *Config) {
 		p.log.Warn("leniency in force", "card.maximum_tls", "1.3", "means", "CPS3 cards cannot sign in: they lack RSA-PSS")
 	}
 	p.cardTLS = mtls.ListenerOptions{
-		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &p.cardPair, nil },
-		Acceptable:  p.judge.Trust().Anchors(), MaxVersion: maxTLS, Now: p.now,
+		Certificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &p.cardPair, nil },
+		AcceptableNow: func() []*x509.Certificate { return p.judge.Trust().Anchors() }, MaxVersion: maxTLS, Now: p.now,
 	}.Config()
 }
 
@@ -183,11 +186,14 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		return fmt.Errorf("sessions: %w", err)
 	}
 	registry, err = enroll.New(p.store, enroll.Options{
-		Audit: log, Now: now,
+		Audit: log, Now: now, Log: p.log,
 		OnCardState:    endSessions(manager.EndOfCard, identity.CardActive),
 		OnPasskeyState: endSessions(manager.EndOfPasskey, identity.PasskeyActive),
 	})
 	if err != nil {
+		return err
+	}
+	if err := registry.WatchFromNow(ctx); err != nil {
 		return err
 	}
 	restored, err := manager.Restore(ctx)
@@ -195,7 +201,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		return fmt.Errorf("sessions: %w", err)
 	}
 	p.log.Info("sessions restored", "count", restored)
-	p.sessions = manager
+	p.sessions, p.registry = manager, registry
 	zone, err := time.LoadLocation(c.Pages.TimeZone)
 	if err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)
@@ -216,7 +222,11 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 // ready tells whether an event could be recorded now, without which nobody may
 // be let in.
 func (p *program) ready(ctx context.Context) error {
-	return p.store.Change(ctx, func(enroll.Unit) error { return nil })
+	probe := sessions.Kept{Key: sha256.Sum256([]byte("ready")), Record: []byte("ready"), Until: p.now()}
+	if err := p.store.Keep(ctx, probe); err != nil {
+		return err
+	}
+	return p.store.Forget(ctx, probe.Key)
 }
 
 // endSessions ends what stands on a card or passkey that is no longer active.
@@ -255,6 +265,8 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
+	group.Go(func() error { p.judge.follow(ctx, p.registry); return nil })
+	group.Go(func() error { return p.registry.Run(ctx) })
 	return group.Wait()
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -86,6 +85,7 @@ func TestStartRefuses(t *testing.T) {
 		says  string
 	}{
 		{"a key that every account can read", func(t *testing.T, d *demo, c *Config) { chmod(t, c.Main.Key, 0o644) }, "chmod o-rwx"},
+		{"a key that every account can replace", func(t *testing.T, d *demo, c *Config) { chmod(t, c.Main.Key, 0o602) }, "chmod o-rwx"},
 		{"a key that is not there", func(t *testing.T, d *demo, c *Config) { c.Main.Key = d.path("nowhere.pem") }, "nowhere.pem"},
 		{"a key that is a folder", func(t *testing.T, d *demo, c *Config) { c.Main.Key = d.Folder }, "not a regular file"},
 		{"a key that belongs to another certificate", func(t *testing.T, d *demo, c *Config) {
@@ -153,17 +153,7 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots},
-		// Not every resolver knows that *.localhost is this machine.
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		},
-	}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: dial}}
 	defer client.CloseIdleConnections()
 	for url, want := range map[string]string{
 		d.Main + "/":         "Se connecter",

@@ -153,7 +153,12 @@ func regularFiles(path string) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if file := filepath.Join(path, e.Name()); e.Type().IsRegular() && e.Name()[0] != '.' {
+		file := filepath.Join(path, e.Name())
+		info, err := os.Stat(file) // follows links: mounted secrets are links
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode().IsRegular() && e.Name()[0] != '.' {
 			files = append(files, file)
 		}
 	}

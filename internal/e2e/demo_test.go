@@ -68,7 +68,9 @@ func startDemo(t *testing.T) *demo {
 	if err := json.Unmarshal(line, d); err != nil {
 		t.Fatalf("%v: %s", err, line)
 	}
-	t.Logf("demo ready after %v", time.Since(began))
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the demo was ready after %v, not within 3 s", took)
+	}
 	return d
 }
 
