@@ -41,5 +41,29 @@ func (s *Server) deskRoutes(e *echo.Echo) {
 		{post, pathTickets + "/:id/cancel", deskRoles, s.cancelTicket},
 		{post, pathTickets + "/:id/vouch", deskRoles, s.vouch},
 		{post, pathTickets + "/:id/reset", deskRoles, s.allowReset},
+
+		{get, pathPeople, peopleRoles, s.peoplePage},
+		{get, pathPeople + "/:id", peopleRoles, s.personPage},
+		{post, pathPeople + "/:id/cards/:card/:act", peopleRoles, s.changeCard},
+		{post, pathPeople + "/:id/passkeys/suspend", peopleRoles, s.stopPasskey},
+		{post, pathPeople + "/:id/roles/:act", adminRoles, s.changeRole},
+
+		{get, pathApprovals, approvalRoles, s.approvalsPage},
+		{post, pathApprovals + "/:id/approve", approverRoles, s.approve},
+		{post, pathApprovals + "/:id/decline", approvalRoles, s.decline},
+
+		{get, pathFigures, figureRoles, s.figuresPage},
+		{get, pathFigures + "/:file", figureRoles, s.figureFile},
+
+		{get, pathClients, adminRoles, s.clientsPage},
+		{post, pathClients, adminRoles, s.addClient},
+		{post, pathClients + "/revoke", adminRoles, s.revokeClient},
+	})
+	if s.o.Trail == nil {
+		return
+	}
+	s.staffRoutes(e, []staffRoute{
+		{get, pathAudit, auditRoles, s.auditPage},
+		{get, pathAudit + "/export", auditRoles, s.exportAudit},
 	})
 }

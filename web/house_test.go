@@ -163,7 +163,7 @@ func (h *house) assemble(p plan) web.Options {
 	return web.Options{
 		Hospital: "Hôpital d’essai", SupportPhone: "01 99 00 00 00",
 		MainOrigin: mainOrigin, CardOrigin: cardOrigin, CardWildcard: true,
-		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log,
+		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log, Trail: h.store,
 		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.now,
 		Limits: web.Limits{RequestsPerMinute: 100_000, AttemptsPerMinute: 100_000, SignInsPerMinute: 1000},
 	}

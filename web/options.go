@@ -44,7 +44,9 @@ type Options struct {
 	Once         *sessions.Once
 	Registry     *enroll.Registry
 	Audit        *audit.Log
+	Trail        audit.Trail // what auditors search: the ledger that Audit writes to; nil: no search
 
+	Revocation func() []RevocationStatus // for the pictures; nil: none drawn
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits

@@ -21,13 +21,19 @@ const (
 	pageSignedOut = "signedout"
 	pageDesk      = "desk"
 	pageTicket    = "ticket"
+	pagePeople    = "people"
+	pagePerson    = "person"
+	pageApprovals = "approvals"
+	pageAudit     = "audit"
+	pageFigures   = "figures"
+	pageClients   = "clients"
 )
 
 // shared are the templates that every page may use.
 var shared = []string{"layout", "icons", "said", "queue"}
 
 // every page there is.
-var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket}
+var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals, pageAudit, pageFigures, pageClients}
 
 // pages holds every page parsed, by language and name.
 type pages map[string]map[string]*template.Template

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+)
+
+// approvalsView lists what waits for a second person, and what was decided.
+type approvalsView struct {
+	frame
+	Done    string
+	Waiting []approvalView
+	Decided []approvalView
+}
+
+type approvalView struct {
+	ID, What, About, By, Reason, At, Until, Decision string
+	Card                                             string
+	Person                                           string // its page
+	MayApprove, MayDecline                           bool
+	Proposed                                         bool
+}
+
+// approvalsPage shows the requests; who may not decide sees them all the same.
+func (s *Server) approvalsPage(c echo.Context) error {
+	r := requestOf(c)
+	view := approvalsView{}
+	var err error
+	open := enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalProposed, enroll.ApprovalWaiting}, Limit: 200}
+	if view.Waiting, err = s.approvalViews(c, open); err != nil {
+		return err
+	}
+	over := enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalDone, enroll.ApprovalDeclined, enroll.ApprovalExpired}, Limit: 20}
+	if view.Decided, err = s.approvalViews(c, over); err != nil {
+		return err
+	}
+	if done := approvalDeeds[c.QueryParam("done")]; done != "" {
+		view.Done = r.tongue.words[done]
+	}
+	view.frame = s.deskFrame(c, r.tongue.words["approvals.title"])
+	return s.render(c, http.StatusOK, pageApprovals, view)
+}
+
+var approvalDeeds = map[string]string{"approved": "approvals.done.approved", "declined": "approvals.done.declined"}
+
+// deedWords name what is asked for; stateWords how it ended.
+var (
+	deedWords = map[enroll.Deed]string{
+		enroll.DeedDeskProof: "deed.desk-proof", enroll.DeedReset: "deed.reset",
+		enroll.DeedReactivate: "deed.reactivate", enroll.DeedGrant: "deed.grant",
+	}
+	decisionWords = map[enroll.ApprovalState]string{
+		enroll.ApprovalDone: "approval.done", enroll.ApprovalDeclined: "approval.declined", enroll.ApprovalExpired: "approval.expired",
+	}
+)
+
+func (s *Server) approvalViews(c echo.Context, q enroll.ApprovalQuery) ([]approvalView, error) {
+	page, err := s.o.Registry.Approvals(c.Request().Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	var views []approvalView
+	for _, a := range page.Approvals {
+		view, err := s.approvalView(c, a)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, view)
+	}
+	return views, nil
+}
+
+func (s *Server) approvalView(c echo.Context, a enroll.Approval) (view approvalView, err error) {
+	t, ctx, who := requestOf(c).tongue, c.Request().Context(), staffOf(c)
+	view = approvalView{
+		ID: a.ID, What: t.words[deedWords[a.Deed]], Reason: a.Reason, At: t.moment(a.RequestedAt), Proposed: a.State == enroll.ApprovalProposed,
+		Decision: t.words[decisionWords[a.State]], Person: personPath(a.Subject),
+	}
+	if a.Role != "" {
+		view.What = strings.ReplaceAll(view.What, "{role}", t.words[roleWords[a.Role]])
+	}
+	if a.Card != "" {
+		view.Card = cardNumber(a.Card)
+	}
+	if view.About, err = s.named(ctx, a.Subject); err != nil {
+		return view, err
+	}
+	if view.By, err = s.named(ctx, a.By); err != nil {
+		return view, err
+	}
+	if a.DecidedBy != "" {
+		by, err := s.named(ctx, a.DecidedBy)
+		if err != nil {
+			return view, err
+		}
+		view.Decision += " – " + by + ", " + t.moment(a.DecidedAt)
+	}
+	if a.State.Over() {
+		return view, nil
+	}
+	if !a.ExpiresAt.IsZero() {
+		view.Until = t.moment(a.ExpiresAt)
+	}
+	view.MayDecline = true
+	view.MayApprove = who.HasRole(identity.RoleApprover) && !view.Proposed && a.By != who.IdNat && a.Subject != who.IdNat
+	return view, nil
+}
+
+// approve does what was asked for, in the approver's own session.
+func (s *Server) approve(c echo.Context) error {
+	return s.decide(c, audit.KindApprovalApprove, "approved", s.o.Registry.Approve)
+}
+
+// decline ends a request without doing it.
+func (s *Server) decline(c echo.Context) error {
+	return s.decide(c, audit.KindApprovalDecline, "declined", s.o.Registry.Decline)
+}

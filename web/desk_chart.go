@@ -1,0 +1,107 @@
+package web
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// chart is a picture as its template draws it: lying bars, one row a label.
+// Nothing in it is text that was not escaped by the template.
+type chart struct {
+	Width, Height int
+	Axis          int // where the bars begin
+	Bars          []bar
+	Labels        []chartLabel
+}
+
+type bar struct{ X, Y, Width, Height, Series int }
+
+type chartLabel struct {
+	X, Y int
+	Text string
+	End  bool // ends at X
+}
+
+// Measures of a picture, in its own units.
+const (
+	chartWidth  = 640
+	chartLabels = 190 // for the labels
+	chartValues = 60  // for the totals
+	chartRow    = 28
+	labelRunes  = 26
+)
+
+// draw lays the bars out. Series of a row are put behind one another when they
+// add up, else below one another.
+func draw(f figure) chart {
+	most := 1
+	for _, row := range f.Rows {
+		most = max(most, extent(row.Values, f.Stacked))
+	}
+	c := chart{Width: chartWidth, Height: chartRow*len(f.Rows) + 8, Axis: chartLabels}
+	for i, row := range f.Rows {
+		y := 4 + i*chartRow
+		c.Labels = append(c.Labels, chartLabel{X: chartLabels - 10, Y: y + 18, Text: shortened(row.Label), End: true})
+		c.row(row.Values, y, most, f.Stacked)
+	}
+	return c
+}
+
+func (c *chart) row(values []int, y, most int, stacked bool) {
+	room, x, total := chartWidth-chartLabels-chartValues, chartLabels, 0
+	height, step := chartRow-8, 0
+	if !stacked && len(values) > 0 {
+		height, step = (chartRow-4)/len(values), (chartRow-4)/len(values)
+	}
+	furthest := x
+	for series, v := range values {
+		width := v * room / most
+		if v > 0 && width < 2 {
+			width = 2
+		}
+		if width > 0 {
+			c.Bars = append(c.Bars, bar{x, y + 2 + series*step, width, height, series})
+			furthest = max(furthest, x+width)
+		}
+		if stacked {
+			x += width
+			total += v
+		} else {
+			total = max(total, v)
+		}
+	}
+	if total > 0 {
+		c.Labels = append(c.Labels, chartLabel{X: furthest + 6, Y: y + 18, Text: number(total)})
+	}
+}
+
+// extent is how far a row's bars reach.
+func extent(values []int, stacked bool) (n int) {
+	for _, v := range values {
+		if stacked {
+			n += v
+		} else {
+			n = max(n, v)
+		}
+	}
+	return n
+}
+
+// shortened keeps a label within its room; the table beside has all of it.
+func shortened(label string) string {
+	if utf8.RuneCountInString(label) <= labelRunes {
+		return label
+	}
+	return string([]rune(label)[:labelRunes-1]) + "…"
+}
+
+// number writes a count in groups of three.
+func number(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return number(n/1000) + narrowNoBreak + strconv.Itoa(n%1000 + 1000)[1:]
+}
+
+// Series is the look of the n-th column's bars.
+func (f figure) Series(column int) int { return column - 1 }
