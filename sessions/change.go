@@ -69,9 +69,7 @@ func (m *Manager) move(old, k key, from State, change func(*Session)) (Session, 
 		return Session{}, fmt.Errorf("rotating a session: unknown method %q", next.Method)
 	}
 	next.ID, next.State, next.CreatedAt, next.ExpiresAt = current.ID, StateActive, current.CreatedAt, current.ExpiresAt
-	if end := next.CreatedAt.Add(limits.Absolute); end.Before(next.ExpiresAt) {
-		next.ExpiresAt = end
-	}
+	next.within(limits)
 	next.bound()
 	next.seen(now, limits.Idle)
 	m.drop(old)
@@ -87,6 +85,8 @@ func wrongState(s State) error {
 }
 
 // Lock locks the holder's session with that handle; it opens again by Unlock.
+// It is locked here whatever the error; what could not be kept is tried again
+// by Run.
 func (m *Manager) Lock(ctx context.Context, holder identity.PSIdNat, id string) error {
 	m.mu.Lock()
 	k, found := m.table.ids[id]

@@ -56,6 +56,20 @@ func TestRotateToAMethodWithShorterLimits(t *testing.T) {
 	}
 }
 
+// The absolute end stays where it is although the new method would allow more.
+func TestRotateNeverPutsTheAbsoluteEndLater(t *testing.T) {
+	m, _ := newManager(t, sessions.Options{Limits: map[identity.Method]sessions.Limits{
+		identity.MethodFIDO2: {Idle: 5 * time.Minute, Absolute: time.Hour},
+	}})
+	token, _ := open(t, m, byPasskey(alice, cardA, "key"))
+	_, rotated, err := m.Rotate(t.Context(), token, func(s *sessions.Session) {
+		s.Method, s.ExpiresAt = identity.MethodCPS, start.Add(5*time.Hour)
+	})
+	if err != nil || rotated.ExpiresAt != start.Add(time.Hour) {
+		t.Errorf("%+v, %v", rotated, err)
+	}
+}
+
 func TestRotateRefuses(t *testing.T) {
 	change := func(s *sessions.Session) { s.UserAgent = "changed" }
 	tests := []struct {

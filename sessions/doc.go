@@ -21,5 +21,6 @@
 // touches may be lost by a crash, so that an idle end comes up to two minutes
 // early, never late. When the Keeper cannot forget a record the End method
 // says so and Run tries again; a crash before it succeeds brings the session
-// back for what is left of its time.
+// back for what is left of its time. So it is with Lock: a crash before the
+// lock could be kept brings the session back open.
 package sessions

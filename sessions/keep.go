@@ -6,7 +6,18 @@ import (
 	"time"
 )
 
+// keeperTime is how long one write to the Keeper may take.
+const keeperTime = 10 * time.Second
+
+// lasting is a context for what must be written although the request that
+// asked for it is gone.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), keeperTime)
+}
+
 // keep writes the records of those of the keys whose sessions are still there.
+// It goes on when the request that asked is gone; what fails is tried again by
+// Run.
 func (m *Manager) keep(ctx context.Context, keys ...key) error {
 	if m.o.Keeper == nil || len(keys) == 0 {
 		return nil
@@ -17,7 +28,10 @@ func (m *Manager) keep(ctx context.Context, keys ...key) error {
 	if err != nil || len(records) == 0 {
 		return err
 	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	if err := m.o.Keeper.Keep(ctx, records...); err != nil {
+		m.touchAgain(keys)
 		return fmt.Errorf("keeping session records: %w", err)
 	}
 	return nil
@@ -47,10 +61,10 @@ func (m *Manager) forget(ctx context.Context, keys ...key) error {
 	if m.o.Keeper == nil || len(keys) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
 	m.keeping.Lock()
 	defer m.keeping.Unlock()
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	if err := m.o.Keeper.Forget(ctx, keys...); err != nil {
 		return fmt.Errorf("forgetting session records: %w", err)
 	}
@@ -63,8 +77,9 @@ func (m *Manager) forget(ctx context.Context, keys ...key) error {
 }
 
 // Restore brings back the sessions that the keeper holds: to be called once,
-// before the first request. Records that are expired, unreadable, or no longer
-// stand are forgotten; the latter two are logged.
+// before the first request. They last no longer than the limits in force
+// allow, whatever limits they were opened under. Records that are expired,
+// unreadable, or no longer stand are forgotten; the latter two are logged.
 func (m *Manager) Restore(ctx context.Context) (n int, err error) {
 	if m.o.Keeper == nil {
 		return 0, nil
@@ -93,7 +108,11 @@ func (m *Manager) revive(ctx context.Context, k Kept) bool {
 		m.o.Log.WarnContext(ctx, "kept session not restored", "error", err)
 		return false
 	}
-	if _, known := m.o.Limits[s.Method]; !known || s.expired(m.o.Now()) {
+	limits, known := m.o.Limits[s.Method]
+	if !known {
+		return false
+	}
+	if s.within(limits); s.expired(m.o.Now()) {
 		return false
 	}
 	if err := m.standing(ctx, s.clone()); err != nil {
@@ -119,9 +138,7 @@ func (m *Manager) Run(ctx context.Context) {
 		case <-tick.C:
 			m.sweep(ctx)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			m.sweep(last)
+			m.sweep(context.WithoutCancel(ctx))
 			return
 		}
 	}
@@ -144,10 +161,10 @@ func (m *Manager) sweep(ctx context.Context) {
 	}
 	if err := m.keep(ctx, touched...); err != nil {
 		m.o.Log.ErrorContext(ctx, "touched sessions not kept", "sessions", len(touched), "error", err)
-		m.touchAgain(touched)
 	}
 }
 
+// touchAgain has Run keep those of the keys whose sessions are still there.
 func (m *Manager) touchAgain(keys []key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cpsgate/identity"
 	"cpsgate/sessions"
 )
 
@@ -34,6 +35,52 @@ func TestARestartSignsNobodyOut(t *testing.T) {
 	wantFind(t, after, locked, sessions.ErrLocked)
 	if n, err := after.EndOfCard(t.Context(), cardA); n != 1 || err != nil {
 		t.Errorf("a restored session is not indexed: %d, %v", n, err)
+	}
+}
+
+// Limits made tighter hold for sessions opened under wider ones.
+func TestRestoreHoldsToTheLimitsInForce(t *testing.T) {
+	limits := func(idle, absolute time.Duration) map[identity.Method]sessions.Limits {
+		return map[identity.Method]sessions.Limits{identity.MethodCPS: {Idle: idle, Absolute: absolute}}
+	}
+	tests := []struct {
+		name            string
+		limits          map[identity.Method]sessions.Limits
+		idle, expires   time.Duration // after the opening; the restart is 10 minutes after it
+		restored, noted int
+	}{
+		{"the same", limits(30*time.Minute, 10*time.Hour), 30 * time.Minute, 10 * time.Hour, 1, 1},
+		{"wider", limits(time.Hour, 20*time.Hour), 30 * time.Minute, 10 * time.Hour, 1, 1},
+		{"a shorter idle time", limits(15*time.Minute, 10*time.Hour), 15 * time.Minute, 10 * time.Hour, 1, 1},
+		{"a shorter absolute time", limits(20*time.Minute, 20*time.Minute), 20 * time.Minute, 20 * time.Minute, 1, 1},
+		{"an idle time that is over", limits(10*time.Minute, time.Hour), 0, 0, 0, 0},
+		{"an absolute time that is over", limits(5*time.Minute, 10*time.Minute), 0, 0, 0, 0},
+		{"another method's", map[identity.Method]sessions.Limits{identity.MethodFIDO2: {Idle: 5 * time.Minute}},
+			30 * time.Minute, 10 * time.Hour, 1, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			keeper := newShelf()
+			before, clock := newManager(t, sessions.Options{Keeper: keeper})
+			open(t, before, byCard(alice, cardA))
+			clock.add(10 * time.Minute)
+			after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: clock.now, Limits: tt.limits})
+			if n, err := after.Restore(t.Context()); n != tt.restored || err != nil {
+				t.Fatalf("%d restored, %v", n, err)
+			}
+			if n := len(keeper.all()); n != tt.noted {
+				t.Errorf("%d records stay", n)
+			}
+			list, err := after.OfHolder(t.Context(), alice)
+			if err != nil || len(list) != tt.restored {
+				t.Fatalf("%d listed, %v", len(list), err)
+			}
+			for _, s := range list {
+				if s.IdleUntil.Sub(start) != tt.idle || s.ExpiresAt.Sub(start) != tt.expires {
+					t.Errorf("idle until %s, expires at %s", s.IdleUntil, s.ExpiresAt)
+				}
+			}
+		})
 	}
 }
 
@@ -185,6 +232,13 @@ func (unreadable) Kept(context.Context) iter.Seq2[sessions.Kept, error] {
 
 // heeding is a keeper that gives up when its context ends.
 type heeding struct{ *shelf }
+
+func (h heeding) Keep(ctx context.Context, records ...sessions.Kept) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.shelf.Keep(ctx, records...)
+}
 
 func (h heeding) Forget(ctx context.Context, keys ...[32]byte) error {
 	if ctx.Err() != nil {

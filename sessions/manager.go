@@ -38,6 +38,11 @@ type Options struct {
 	Max          int // sessions in all; 0: 100,000
 	MaxPerHolder int // the least recently seen one gives way; 0: 16
 
+	// OnEvicted is told of each session that gave way to one just opened, so
+	// that its end can be recorded. Its context outlives the request. nil:
+	// nobody is told.
+	OnEvicted func(context.Context, Session)
+
 	// Standing tells whether what the session was opened with still stands:
 	// the card, the passkey. Open and Rotate ask after the session is listed,
 	// so that a card suspended meanwhile finds it, one way or the other;
@@ -45,7 +50,7 @@ type Options struct {
 	Standing func(context.Context, Session) error
 
 	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // what Run and Restore could not do; nil: slog.Default
+	Log *slog.Logger     // what Open, Run and Restore could not do; nil: slog.Default
 }
 
 // Manager keeps the sessions of one process. It is safe for concurrent use.
@@ -108,7 +113,8 @@ func withDefaults(given map[identity.Method]Limits) map[identity.Method]Limits {
 
 // Open begins a session of s.Holder by s.Method and gives its token, which is
 // shown once and cannot be had again. The handle, state and times of s are
-// set here; AuthenticatedAt is now unless given.
+// set here; AuthenticatedAt is now unless given. Others of the holder give way
+// only to a session that has been opened.
 func (m *Manager) Open(ctx context.Context, s Session) (token string, opened Session, err error) {
 	limits, known := m.o.Limits[s.Method]
 	if s.Holder == "" || !known {
@@ -126,7 +132,7 @@ func (m *Manager) Open(ctx context.Context, s Session) (token string, opened Ses
 	token, k := newToken()
 
 	m.mu.Lock()
-	err = m.makeRoom(s.Holder)
+	err = m.room(s.Holder)
 	if err == nil {
 		m.table.insert(k, &s)
 	}
@@ -138,19 +144,48 @@ func (m *Manager) Open(ctx context.Context, s Session) (token string, opened Ses
 	if err := m.stand(ctx, k, opened); err != nil {
 		return "", Session{}, fmt.Errorf("opening a session: %w", err)
 	}
+	m.giveWay(ctx, k, opened.Holder)
 	return token, opened, nil
 }
 
-// makeRoom ends what stands in the way of one more session of the holder.
-// The caller holds mu.
-func (m *Manager) makeRoom(holder identity.PSIdNat) error {
-	for len(m.table.holders[string(holder)]) >= m.o.MaxPerHolder {
-		m.drop(m.table.leastRecent(holder))
-	}
-	if len(m.table.sessions) >= m.o.Max {
+// room tells whether there is room for one more session of the holder, those
+// not counted that would give way to it. The caller holds mu.
+func (m *Manager) room(holder identity.PSIdNat) error {
+	giving := max(0, len(m.table.holders[string(holder)])+1-m.o.MaxPerHolder)
+	if len(m.table.sessions)-giving >= m.o.Max {
 		return ErrFull
 	}
 	return nil
+}
+
+// giveWay ends the holder's sessions beyond MaxPerHolder, the one just opened
+// spared, and tells OnEvicted of them. They are ended here whatever the Keeper
+// says: the session opened is none the worse for it.
+func (m *Manager) giveWay(ctx context.Context, opened key, holder identity.PSIdNat) {
+	now := m.o.Now()
+	var keys []key
+	var evicted []Session
+	m.mu.Lock()
+	for len(m.table.holders[string(holder)]) > m.o.MaxPerHolder {
+		k := m.table.leastRecent(holder, opened)
+		if s := m.table.sessions[k]; !s.expired(now) {
+			ended := s.clone()
+			ended.State = StateEnded
+			evicted = append(evicted, ended)
+		}
+		m.drop(k)
+		keys = append(keys, k)
+	}
+	m.mu.Unlock()
+	if err := m.forget(ctx, keys...); err != nil {
+		m.o.Log.ErrorContext(ctx, "sessions that gave way stay kept", "sessions", len(keys), "error", err)
+	}
+	if m.o.OnEvicted == nil {
+		return
+	}
+	for _, s := range evicted {
+		m.o.OnEvicted(context.WithoutCancel(ctx), s)
+	}
 }
 
 // stand asks whether a session just listed may stay, and keeps it; or ends it.
@@ -199,7 +234,8 @@ func (m *Manager) Find(_ context.Context, token string) (Session, error) {
 }
 
 // live gives the session under k when it is active; an expired one is taken
-// out, and given with its error as a locked one is. The caller holds mu.
+// out, and given with its error as a locked one is. One in any other state is
+// none. The caller holds mu.
 func (m *Manager) live(k key, now time.Time) (*Session, error) {
 	s, found := m.table.sessions[k]
 	switch {
@@ -210,6 +246,8 @@ func (m *Manager) live(k key, now time.Time) (*Session, error) {
 		return s, ErrExpired
 	case s.State == StateLocked:
 		return s, ErrLocked
+	case s.State != StateActive:
+		return nil, ErrNoSession
 	}
 	return s, nil
 }

@@ -86,6 +86,23 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestFindRefusesAnyStateButActive(t *testing.T) {
+	for _, state := range []sessions.State{"", sessions.StateEnded, "suspended", "Active"} {
+		m, _ := newManager(t, sessions.Options{})
+		token, _ := open(t, m, byCard(alice, cardA))
+		sessions.SetState(m, alice, state)
+		if s := wantFind(t, m, token, sessions.ErrNoSession); s.Holder != "" {
+			t.Errorf("state %q: %+v", state, s)
+		}
+		if _, _, err := m.Rotate(t.Context(), token, nil); !errors.Is(err, sessions.ErrNoSession) {
+			t.Errorf("state %q: rotated: %v", state, err)
+		}
+		if _, _, err := m.Unlock(t.Context(), token, nil); !errors.Is(err, sessions.ErrNoSession) {
+			t.Errorf("state %q: unlocked: %v", state, err)
+		}
+	}
+}
+
 func TestSessionsEndInTime(t *testing.T) {
 	type step struct {
 		after time.Duration
@@ -238,21 +255,6 @@ func TestOfHolderListsTheLastSeenFirst(t *testing.T) {
 	clock.add(29 * time.Minute)
 	if got := ids(); !reflect.DeepEqual(got, []string{one.ID}) {
 		t.Errorf("an expired session is listed: %v", got)
-	}
-}
-
-func TestRoomIsBounded(t *testing.T) {
-	m, clock := newManager(t, sessions.Options{MaxPerHolder: 2, Max: 3})
-	oldest, _ := open(t, m, byCard(alice, cardA))
-	clock.add(time.Minute)
-	second, _ := open(t, m, byCard(alice, cardA))
-	third, _ := open(t, m, byCard(alice, cardA))
-	wantFind(t, m, oldest, sessions.ErrNoSession) // gave way
-	wantFind(t, m, second, nil)
-	wantFind(t, m, third, nil)
-	open(t, m, byCard(bob, cardB))
-	if _, _, err := m.Open(t.Context(), byCard("899700000033", cardB)); !errors.Is(err, sessions.ErrFull) {
-		t.Errorf("a fourth session: %v", err)
 	}
 }
 

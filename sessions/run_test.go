@@ -35,6 +35,48 @@ func TestAnEndThatCannotBeForgottenIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestALockThatCannotBeKeptIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := newShelf()
+		m, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+		go m.Run(t.Context())
+		token, opened := open(t, m, byCard(alice, cardA))
+		keeper.fail(errDisk, nil)
+		if err := m.Lock(t.Context(), alice, opened.ID); !errors.Is(err, errDisk) {
+			t.Errorf("error %v", err)
+		}
+		wantFind(t, m, token, sessions.ErrLocked) // locked all the same
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		keeper.fail(nil, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantRestored(t, keeper, token, sessions.ErrLocked)
+	})
+}
+
+// wantRestored looks at a session after a restart.
+func wantRestored(t *testing.T, keeper sessions.Keeper, token string, want error) {
+	t.Helper()
+	after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+	if _, err := after.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantFind(t, after, token, want)
+}
+
+func TestALockIsKeptWhenTheRequestIsGone(t *testing.T) {
+	keeper := heeding{newShelf()}
+	m, _ := newManager(t, sessions.Options{Keeper: keeper, Now: time.Now})
+	token, opened := open(t, m, byCard(alice, cardA))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Lock(gone, alice, opened.ID); err != nil {
+		t.Fatal(err)
+	}
+	wantRestored(t, keeper, token, sessions.ErrLocked)
+}
+
 func TestAnEndGoesOnWhenTheRequestIsGone(t *testing.T) {
 	keeper := newShelf()
 	m, _ := newManager(t, sessions.Options{Keeper: heeding{keeper}})

@@ -64,6 +64,14 @@ func (s *Session) seen(now time.Time, idle time.Duration) {
 	}
 }
 
+// within shortens the session to limits; it never makes it longer.
+func (s *Session) within(limits Limits) {
+	s.ExpiresAt = earliest(s.ExpiresAt, s.CreatedAt.Add(limits.Absolute))
+	s.IdleUntil = earliest(s.IdleUntil, s.LastSeenAt.Add(limits.Idle), s.ExpiresAt)
+}
+
+func earliest(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
+
 // clone is a copy that shares nothing.
 func (s *Session) clone() Session {
 	c := *s

@@ -45,10 +45,14 @@ func (t *table) remove(k key) bool {
 	return true
 }
 
-// leastRecent is the holder's session that was seen longest ago.
-func (t *table) leastRecent(holder identity.PSIdNat) (oldest key) {
+// leastRecent is the holder's session that was seen longest ago, among those
+// other than the one to spare.
+func (t *table) leastRecent(holder identity.PSIdNat, spare key) (oldest key) {
 	first := true
 	for k := range t.holders[string(holder)] {
+		if k == spare {
+			continue
+		}
 		if first || t.sessions[k].LastSeenAt.Before(t.sessions[oldest].LastSeenAt) {
 			oldest, first = k, false
 		}
