@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // FaultKind is what is wrong at one place of the chain.
@@ -49,7 +50,7 @@ type Chain struct {
 type Expected struct {
 	Start       Tail         // the place before the first event; zero: the beginning, or the last of Signed
 	End         *Tail        // the tail kept apart; nil: not known, a cut tail stays unseen
-	Checkpoints []Tail       // noted outside
+	Checkpoints []Tail       // noted outside; two that differ for one event cannot both hold
 	Signed      []Checkpoint // the ledger's own, see Chain
 	Signer      string       // the Fingerprint of the key that signs those; "": whoever they name
 }
@@ -74,9 +75,11 @@ const maxFaults = 100
 // Verify walks the chain and says every place where it is broken. The error is
 // for events that could not be read at all; a broken chain is in the Report.
 func Verify(events iter.Seq2[Event, error], expected Expected) (Report, error) {
-	v := verifier{checkpoints: map[uint64]Tail{}}
+	v := verifier{checkpoints: map[uint64][]Tail{}}
 	for _, c := range expected.Checkpoints {
-		v.checkpoints[c.Sequence] = c
+		if noted := v.checkpoints[c.Sequence]; !slices.Contains(noted, c) {
+			v.checkpoints[c.Sequence] = append(noted, c)
+		}
 	}
 	v.start(expected)
 	for e, err := range events {
@@ -113,10 +116,15 @@ func (v *verifier) start(expected Expected) {
 		v.checkpoint(v.last, "")
 	}
 	v.report.Start = v.last
-	for _, noted := range expected.Checkpoints {
-		if _, left := v.checkpoints[noted.Sequence]; left && noted.Sequence < v.last.Sequence {
-			delete(v.checkpoints, noted.Sequence)
-			v.report.Pruned = append(v.report.Pruned, noted)
+	for _, c := range expected.Checkpoints {
+		noted := v.checkpoints[c.Sequence]
+		if len(noted) == 0 || c.Sequence >= v.last.Sequence {
+			continue
+		}
+		delete(v.checkpoints, c.Sequence)
+		v.report.Pruned = append(v.report.Pruned, noted...)
+		if len(noted) > 1 {
+			v.fault(Fault{FaultCheckpoint, c.Sequence, "", "different events were noted, and one was pruned"})
 		}
 	}
 }
@@ -124,7 +132,7 @@ func (v *verifier) start(expected Expected) {
 type verifier struct {
 	report      Report
 	last        Tail
-	checkpoints map[uint64]Tail // those not met yet
+	checkpoints map[uint64][]Tail // those not met yet; several of one sequence differ
 }
 
 func (v *verifier) event(e Event, fault *Fault) {
@@ -159,14 +167,12 @@ func (v *verifier) place(e Event) {
 }
 
 func (v *verifier) checkpoint(at Tail, id string) {
-	noted, found := v.checkpoints[at.Sequence]
-	if !found {
-		return
+	for _, noted := range v.checkpoints[at.Sequence] {
+		if noted != at {
+			v.fault(Fault{FaultCheckpoint, at.Sequence, id, "is not the event that was noted"})
+		}
 	}
 	delete(v.checkpoints, at.Sequence)
-	if noted != at {
-		v.fault(Fault{FaultCheckpoint, at.Sequence, id, "is not the event that was noted"})
-	}
 }
 
 func (v *verifier) end(expected Expected) {
@@ -179,9 +185,10 @@ func (v *verifier) end(expected Expected) {
 		}
 	}
 	for _, c := range expected.Checkpoints {
-		if _, left := v.checkpoints[c.Sequence]; left {
+		for range v.checkpoints[c.Sequence] {
 			v.fault(Fault{FaultCheckpoint, c.Sequence, "", "the event that was noted is not there"})
 		}
+		delete(v.checkpoints, c.Sequence)
 	}
 }
 

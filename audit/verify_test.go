@@ -44,6 +44,8 @@ func TestVerifySaysWhere(t *testing.T) {
 	end := audit.Tail{Sequence: 5, Hash: good[4].Hash}
 	invented := audit.Event{ID: "0000-9999", Kind: audit.KindLoginCPS, Outcome: audit.Accepted}
 	fourth := audit.Tail{Sequence: 4, Hash: good[3].Hash}
+	third := audit.Tail{Sequence: 3, Hash: good[2].Hash}
+	another := audit.Tail{Sequence: 3, Hash: good[3].Hash}
 	tests := []struct {
 		name     string
 		forge    func(e []audit.Event) []audit.Event
@@ -107,6 +109,22 @@ func TestVerifySaysWhere(t *testing.T) {
 		}, audit.Expected{Checkpoints: []audit.Tail{fourth}}, []string{"checkpoint 4"}},
 		{"cut off before the checkpoint, the tail too", func(e []audit.Event) []audit.Event { return e[:3] },
 			audit.Expected{Checkpoints: []audit.Tail{fourth}}, []string{"checkpoint 4"}},
+
+		// Whatever the order, no checkpoint hides another of the same event.
+		{"noted twice alike", func(e []audit.Event) []audit.Event { return e },
+			audit.Expected{Checkpoints: []audit.Tail{third, third}}, nil},
+		{"another event noted", func(e []audit.Event) []audit.Event { return e },
+			audit.Expected{Checkpoints: []audit.Tail{another}}, []string{"checkpoint 3"}},
+		{"another event noted, then this one", func(e []audit.Event) []audit.Event { return e },
+			audit.Expected{Checkpoints: []audit.Tail{another, third}}, []string{"checkpoint 3"}},
+		{"this event noted, then another", func(e []audit.Event) []audit.Event { return e },
+			audit.Expected{Checkpoints: []audit.Tail{third, another, third}}, []string{"checkpoint 3"}},
+		{"two noted of an event cut off", func(e []audit.Event) []audit.Event { return e[:2] },
+			audit.Expected{Checkpoints: []audit.Tail{third, another}}, []string{"checkpoint 3", "checkpoint 3"}},
+		{"two noted of an event that was pruned", func(e []audit.Event) []audit.Event { return e[4:] },
+			audit.Expected{Start: fourth, Checkpoints: []audit.Tail{third, another}}, []string{"checkpoint 3"}},
+		{"noted twice alike of an event that was pruned", func(e []audit.Event) []audit.Event { return e[4:] },
+			audit.Expected{Start: fourth, Checkpoints: []audit.Tail{third, third}}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
