@@ -46,23 +46,26 @@ func TestRestoreHoldsToTheLimitsInForce(t *testing.T) {
 	tests := []struct {
 		name            string
 		limits          map[identity.Method]sessions.Limits
-		idle, expires   time.Duration // after the opening; the restart is 10 minutes after it
+		idle, expires   time.Duration // after the opening; seen 10 minutes after it, restarted 20
 		restored, noted int
 	}{
-		{"the same", limits(30*time.Minute, 10*time.Hour), 30 * time.Minute, 10 * time.Hour, 1, 1},
-		{"wider", limits(time.Hour, 20*time.Hour), 30 * time.Minute, 10 * time.Hour, 1, 1},
-		{"a shorter idle time", limits(15*time.Minute, 10*time.Hour), 15 * time.Minute, 10 * time.Hour, 1, 1},
-		{"a shorter absolute time", limits(20*time.Minute, 20*time.Minute), 20 * time.Minute, 20 * time.Minute, 1, 1},
+		{"the same", limits(30*time.Minute, 10*time.Hour), 40 * time.Minute, 10 * time.Hour, 1, 1},
+		{"wider", limits(time.Hour, 20*time.Hour), 40 * time.Minute, 10 * time.Hour, 1, 1},
+		{"a shorter idle time", limits(15*time.Minute, 10*time.Hour), 25 * time.Minute, 10 * time.Hour, 1, 1},
+		{"a shorter absolute time", limits(30*time.Minute, 35*time.Minute), 35 * time.Minute, 35 * time.Minute, 1, 1},
 		{"an idle time that is over", limits(10*time.Minute, time.Hour), 0, 0, 0, 0},
-		{"an absolute time that is over", limits(5*time.Minute, 10*time.Minute), 0, 0, 0, 0},
+		{"an absolute time that is over", limits(15*time.Minute, 20*time.Minute), 0, 0, 0, 0},
 		{"another method's", map[identity.Method]sessions.Limits{identity.MethodFIDO2: {Idle: 5 * time.Minute}},
-			30 * time.Minute, 10 * time.Hour, 1, 1},
+			40 * time.Minute, 10 * time.Hour, 1, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			keeper := newShelf()
 			before, clock := newManager(t, sessions.Options{Keeper: keeper})
-			open(t, before, byCard(alice, cardA))
+			token, _ := open(t, before, byCard(alice, cardA))
+			clock.add(10 * time.Minute)
+			wantFind(t, before, token, nil)
+			sessions.Sweep(t.Context(), before)
 			clock.add(10 * time.Minute)
 			after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: clock.now, Limits: tt.limits})
 			if n, err := after.Restore(t.Context()); n != tt.restored || err != nil {
