@@ -65,7 +65,7 @@ var allDeeds = []enroll.Deed{enroll.DeedDeskProof, enroll.DeedReset, enroll.Deed
 // asked is a desk where somebody has done what the deed asks for.
 func asked(t *testing.T, deed enroll.Deed, rule enroll.Rule) (*desk, sat, *enroll.Approval, error) {
 	t.Helper()
-	d := staffed(t).ruled(t, enroll.Policy{DeskProof: rule, Reset: rule, Reactivate: rule, Grant: rule})
+	d := staffed(t, enroll.Policy{DeskProof: rule, Reset: rule, Reactivate: rule, Grant: rule})
 	s := d.sit(t, enroll.PhaseClaimed)
 	d.set(t, cardB, identity.CardSuspended)
 	d.told = nil
@@ -319,7 +319,7 @@ func TestLeaveIsRefused(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	newcomer := identity.PSIdNat("8" + rpps(105))
-	d := staffed(t).ruled(t, enroll.Policy{Grant: enroll.Alone})
+	d := staffed(t, enroll.Policy{Grant: enroll.Alone})
 	stale := d.by(admin)
 	stale.AuthenticatedAt = noon.Add(-time.Hour)
 	grant := func(act enroll.Act, who identity.PSIdNat, role identity.Role) error {

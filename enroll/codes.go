@@ -17,8 +17,12 @@ import (
 const codeRounds = 10_000
 
 // newCode draws a ticket's code: "7K3M-9QXD", without letters that sound or
-// look alike.
-func newCode() string { return audit.NewID() }
+// look alike; and what is kept of it.
+func newCode() (code, hash string) {
+	code = audit.NewID()
+	hash, _ = hashCode(code)
+	return code, hash
+}
 
 // hashCode reads a code as people type it, and gives what is kept of it; false
 // for what is no code at all.

@@ -14,7 +14,7 @@ import (
 // workstation; what is kept of it does not tell it.
 func (r *Registry) OpenTicket(ctx context.Context, act Act, holder identity.PSIdNat) (Ticket, string, error) {
 	var t TicketRecord
-	var code string
+	code, hash := newCode() // takes milliseconds: not in the transaction
 	err := r.records.Change(ctx, func(u Unit) (err error) {
 		if err := r.may(ctx, u, act, rightTickets); err != nil {
 			return err
@@ -29,7 +29,7 @@ func (r *Registry) OpenTicket(ctx context.Context, act Act, holder identity.PSId
 			ID: newHandle(), State: TicketOpen, Holder: holder, Operator: act.Actor(),
 			OpenedAt: now, ExpiresAt: now.Add(r.o.Policy.CodeLife),
 		}}
-		if code, t.CodeHash, err = freeCode(ctx, u); err != nil {
+		if code, t.CodeHash, err = freeCode(ctx, u, code, hash); err != nil {
 			return err
 		}
 		t.step(now, StepOpened, "", true)
@@ -47,16 +47,17 @@ func (r *Registry) OpenTicket(ctx context.Context, act Act, holder identity.PSId
 	return t.Ticket, code, nil
 }
 
-// freeCode draws a code that no ticket ever had.
-func freeCode(ctx context.Context, u Unit) (code, hash string, err error) {
+// freeCode is the code drawn, or another if a ticket ever had that one.
+func freeCode(ctx context.Context, u Unit, code, hash string) (string, string, error) {
 	for range 5 {
-		code = newCode()
-		hash, _ = hashCode(code)
-		if _, err := u.TicketByCode(ctx, hash); errors.Is(err, ErrNotFound) {
+		_, err := u.TicketByCode(ctx, hash)
+		if errors.Is(err, ErrNotFound) {
 			return code, hash, nil
-		} else if err != nil {
+		}
+		if err != nil {
 			return "", "", err
 		}
+		code, hash = newCode()
 	}
 	return "", "", errors.New("drawing a ticket's code: all that were drawn exist")
 }

@@ -44,8 +44,8 @@ func (d *desk) by(who identity.PSIdNat) enroll.Act {
 	return enroll.Act{By: who, AuthenticatedAt: d.now, Reason: "test"}
 }
 
-// staffed knows Alice, Bob and who works here.
-func staffed(t *testing.T) *desk {
+// staffed knows Alice, Bob and who works here, under a policy if one is given.
+func staffed(t *testing.T, policy ...enroll.Policy) *desk {
 	t.Helper()
 	files.makeStaffed.Do(func() {
 		d := populating(t)
@@ -59,7 +59,7 @@ func staffed(t *testing.T) *desk {
 		}
 		files.staffed = closed(t, d)
 	})
-	return deskOn(t, files.staffed)
+	return deskOn(t, files.staffed, policy...)
 }
 
 // again is another process on the same file: what only memory held is gone.
@@ -71,13 +71,6 @@ func (d *desk) again(t *testing.T) *desk {
 	next := open(t, d.path, d.policy)
 	next.now = d.now
 	return next
-}
-
-// ruled is the desk under another policy.
-func (d *desk) ruled(t *testing.T, p enroll.Policy) *desk {
-	t.Helper()
-	d.policy = p
-	return d.again(t)
 }
 
 func (d *desk) pass(by time.Duration) { d.now = d.now.Add(by) }

@@ -71,13 +71,13 @@ func closed(t *testing.T, d *desk) []byte {
 	return file
 }
 
-func deskOn(t testing.TB, file []byte) *desk {
+func deskOn(t testing.TB, file []byte, policy ...enroll.Policy) *desk {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), store.FileName)
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, path, enroll.Policy{})
+	return open(t, path, append(policy, enroll.Policy{})[0])
 }
 
 func open(t testing.TB, path string, policy enroll.Policy) *desk {

@@ -192,7 +192,7 @@ func TestADeclinedProposalDoesNotComeAgain(t *testing.T) {
 }
 
 func TestRecheck(t *testing.T) {
-	d := staffed(t).ruled(t, enroll.Policy{Reactivate: enroll.Alone})
+	d := staffed(t, enroll.Policy{Reactivate: enroll.Alone})
 	renewed := holder(alice, cardA, "0A")
 	renewed.Certificate.NotBefore = noon
 	d.admit(t, renewed)

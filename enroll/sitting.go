@@ -35,8 +35,9 @@ func (r *Registry) Claim(ctx context.Context, code string, at Workstation, apple
 	var t TicketRecord
 	var holder identity.Professional
 	secret, secretHash := newSecret()
+	codeHash, _ := hashCode(code) // takes milliseconds: not in the transaction
 	err := r.records.Change(ctx, func(u Unit) (err error) {
-		if t, err = r.byCode(ctx, u, code); err != nil {
+		if t, err = r.byCode(ctx, u, codeHash); err != nil {
 			return err
 		}
 		t.State, t.Phase, t.SecretHash = TicketClaimed, PhaseClaimed, secretHash
@@ -62,9 +63,8 @@ func (r *Registry) Claim(ctx context.Context, code string, at Workstation, apple
 }
 
 // byCode finds the open ticket of a code.
-func (r *Registry) byCode(ctx context.Context, u Unit, code string) (TicketRecord, error) {
-	hash, is := hashCode(code)
-	if !is {
+func (r *Registry) byCode(ctx context.Context, u Unit, hash string) (TicketRecord, error) {
+	if hash == "" { // it is no code at all
 		return TicketRecord{}, &Refusal{Reason: ReasonTicketUnknown}
 	}
 	t, err := u.TicketByCode(ctx, hash)

@@ -172,7 +172,7 @@ func TestGuessingLocksTheAddress(t *testing.T) {
 }
 
 func TestOfAHundredTakersOneGetsTheTicket(t *testing.T) {
-	d := staffed(t).ruled(t, enroll.Policy{WrongCodes: 1000})
+	d := staffed(t, enroll.Policy{WrongCodes: 1000})
 	_, code := d.ticket(t, alice)
 	var got, used atomic.Int32
 	var wg sync.WaitGroup

@@ -41,7 +41,7 @@ func (s *Store) change(ctx context.Context, act func(unit) error) error {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // no error after Commit; before it, act's error is the one to tell
-	if err := act(unit{reader{tx}}); err != nil {
+	if err := act(unit{reader{&preparing{Tx: tx, asked: map[string]*sql.Stmt{}}}}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
