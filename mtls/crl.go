@@ -53,7 +53,6 @@ type CRL struct {
 	signature []byte
 	index     serialIndex
 	thisDay   int64 // of thisUpdate, in days since 1970
-	base      *CRL  // what Merge laid this delta over; nil otherwise
 	length    int
 }
 
@@ -189,7 +188,10 @@ func (c *CRL) Find(serial *big.Int) (RevokedEntry, bool) {
 		return RevokedEntry{}, false
 	}
 	meta, found := c.index.find(key)
-	return meta.entry(c.thisDay), found
+	if !found {
+		return RevokedEntry{}, false
+	}
+	return meta.entry(c.thisDay), true
 }
 
 // Entries yields the entries, in no useful order.

@@ -3,6 +3,7 @@ package mtls
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sort"
@@ -69,16 +70,14 @@ type tableBuilder struct {
 	first      serialKey
 	shared     bool // all keys have the upper words of first
 
-	free    [][]byte
+	free    [][]byte // gathered chunks, read
+	rest    []byte   // of the one that became chunks of the table last
 	scratch []byte
 	counts  []uint32
 	starts  []uint32 // of the buckets
 	table   *serialTable
 	tail    []byte // unused rest of the table's last chunk
 }
-
-// chunkBits: a chunk of a large table holds 1<<chunkBits records.
-const chunkBits = 10
 
 // partition is records in full chunks, and one being filled.
 type partition struct {
@@ -88,7 +87,7 @@ type partition struct {
 
 func newTableBuilder(upper, partitions int) *tableBuilder {
 	b := &tableBuilder{upper: upper, stride: 8 + metaOctets + upper, partitions: make([]partition, partitions), shift: 64, shared: true}
-	b.chunk = (b.stride - 2) << chunkBits // what a chunk of a large table takes
+	b.chunk = (b.stride - 2) * chunkRecords // what a chunk of a large table takes
 	if partitions > 1 {
 		b.shift = 64 - 8
 	}
@@ -130,15 +129,14 @@ func (b *tableBuilder) nextChunk(p *partition) {
 
 func (b *tableBuilder) build(repeats bool) (*serialTable, error) {
 	bucketBits, strip := bucketBitsFor(b.n, len(b.partitions))
-	t := &serialTable{bucketBits: bucketBits, strip: strip, upper: uint8(b.upper), shared: b.shared, total: uint32(b.n), chunkBits: chunkBits}
+	t := &serialTable{bucketShift: 64 - bucketBits, strip: strip, upper: uint8(b.upper), shared: b.shared}
 	t.stride = uint8(b.stride) - strip
 	if b.shared {
 		t.common = serialKey{mid: b.first.mid, hi: b.first.hi}
 		t.stride -= uint8(b.upper)
-		if b.upper > 0 {
-			t.chunkBits = chunkBits + 1 // still no more than a gathered chunk
-		}
 	}
+	t.strideBits = uint8(bits.Len8(t.stride) - 1)
+	t.guessable = t.stride == 8 || t.stride == 16
 	b.starts = make([]uint32, 1, 1<<bucketBits+1)
 	b.table = t
 	b.counts = make([]uint32, 1<<bucketBits/len(b.partitions))
@@ -166,7 +164,7 @@ func (b *tableBuilder) sortPartition(p *partition, repeats bool) error {
 	total := 0
 	for _, chunk := range p.full {
 		for r := chunk; len(r) > 0; r = r[b.stride:] {
-			b.counts[binary.BigEndian.Uint64(r)>>(64-t.bucketBits)&mask]++
+			b.counts[binary.BigEndian.Uint64(r)>>t.bucketShift&mask]++
 			total++
 		}
 	}
@@ -180,7 +178,7 @@ func (b *tableBuilder) sortPartition(p *partition, repeats bool) error {
 	b.scratch = slices.Grow(b.scratch[:0], total*b.stride)[:total*b.stride]
 	for _, chunk := range p.full {
 		for r := chunk; len(r) > 0; r = r[b.stride:] {
-			n := &b.counts[binary.BigEndian.Uint64(r)>>(64-t.bucketBits)&mask]
+			n := &b.counts[binary.BigEndian.Uint64(r)>>t.bucketShift&mask]
 			copy(b.scratch[int(*n)*b.stride:], r[:b.stride])
 			*n++
 		}
@@ -218,15 +216,21 @@ func (b *tableBuilder) put(r []byte) {
 	b.tail = b.tail[stride:]
 }
 
-// tableChunk takes a gathered chunk that fits, or makes one.
+// tableChunk takes a gathered chunk, or what was left of the one before, or
+// makes one.
 func (b *tableBuilder) tableChunk() []byte {
-	size := int(b.table.stride) << b.table.chunkBits
-	if last := len(b.free) - 1; last >= 0 && b.chunk >= size && b.chunk <= size+size/4 {
-		chunk := b.free[last]
+	size := int(b.table.stride) * chunkRecords
+	if len(b.rest) < size {
+		last := len(b.free) - 1
+		if last < 0 || cap(b.free[last]) < size {
+			return make([]byte, size)
+		}
+		b.rest = b.free[last][:cap(b.free[last])]
 		b.free = b.free[:last]
-		return chunk[:size]
 	}
-	return make([]byte, size)
+	chunk := b.rest[:size:size]
+	b.rest = b.rest[size:]
+	return chunk
 }
 
 // trimLast gives the unused end of the last chunk back.

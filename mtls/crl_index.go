@@ -40,28 +40,29 @@ func (x *serialIndex) all() iter.Seq2[serialKey, entryMeta] {
 // mixed word, and they are left out; when all serials have the same upper
 // words, those stand once in the table instead.
 type serialTable struct {
-	starts     bucketStarts
-	bucketBits uint8
-	strip      uint8  // octets of the mixed word left out: 0 or 2
-	stride     uint8  // octets of a record
-	upper      uint8  // octets of the upper words: 0, 8 or 12
-	shared     bool   // all serials have the upper words of common
-	chunkBits  uint8  // a chunk holds 1<<chunkBits records
-	total      uint32 // records
-	common     serialKey
-	chunks     [][]byte
+	starts      bucketStarts
+	bucketShift uint8 // of the mixed word, to its bucket
+	strip       uint8 // octets of the mixed word left out: 0 or 2
+	stride      uint8 // octets of a record
+	strideBits  uint8 // its logarithm, where guessable
+	upper       uint8 // octets of the upper words: 0, 8 or 12
+	shared      bool  // all serials have the upper words of common
+	guessable   bool  // guess can read its records: of 8 or 16 octets, two left out
+	common      serialKey
+	chunks      [][]byte
 }
 
 const (
 	metaOctets = 2
+	// chunkRecords is how many records every chunk holds, but the last.
+	chunkRecords = 1 << 10
 	// scanWindow is how many records guess looks at.
 	scanWindow = 8
 )
 
 // records returns record i and those after it in the same chunk.
 func (t *serialTable) records(i uint32) []byte {
-	within := i & (1<<t.chunkBits - 1)
-	return t.chunks[i>>t.chunkBits][int(within)*int(t.stride):]
+	return t.chunks[i/chunkRecords][int(i%chunkRecords)*int(t.stride):]
 }
 
 func (t *serialTable) find(k serialKey) (entryMeta, bool) {
@@ -69,12 +70,12 @@ func (t *serialTable) find(k serialKey) (entryMeta, bool) {
 		return 0, false
 	}
 	mixed := k.mixed()
-	from, to := t.starts.bucket(mixed >> (64 - t.bucketBits&63))
+	from, to := t.starts.bucket(mixed >> (t.bucketShift & 63))
 	if from == to {
 		return 0, false
 	}
-	if t.strip == 2 {
-		if meta, found, sure := t.guess(k, mixed, from, to); sure {
+	if t.guessable {
+		if meta, found, sure := t.guess(&k, mixed, from, to); sure {
 			return meta, found
 		}
 	}
@@ -86,58 +87,56 @@ func (t *serialTable) find(k serialKey) (entryMeta, bool) {
 // is the one miss, and the processor can have several look-ups under way: no
 // branch is taken on what the records hold but for the answer. It is not sure
 // when the record may lie outside of what it looked at.
-func (t *serialTable) guess(k serialKey, mixed uint64, from, to uint32) (meta entryMeta, found, sure bool) {
-	middle := from + uint32(mixed<<(t.bucketBits&63)>>32*uint64(to-from)>>32)
-	low := middle >> t.chunkBits << t.chunkBits
-	high := min(low+1<<t.chunkBits, t.total)
-	if high-low < scanWindow {
-		return 0, false, false
+func (t *serialTable) guess(k *serialKey, mixed uint64, from, to uint32) (meta entryMeta, found, sure bool) {
+	middle := from + uint32(mixed<<(64-t.bucketShift&63)>>32*uint64(to-from)>>32)
+	chunk := t.chunks[middle/chunkRecords]
+	size := scanWindow << (t.strideBits & 63)
+	at := max(int(middle%chunkRecords)-scanWindow/2, 0) << (t.strideBits & 63)
+	at = min(at, len(chunk)-size)
+	if at < 0 {
+		return 0, false, false // fewer records than the window is wide
 	}
-	first := min(max(middle, low+scanWindow/2)-scanWindow/2, high-scanWindow)
-	r := t.chunks[low>>t.chunkBits][(first-low)*uint32(t.stride):]
-	word := mixed << 16
-	var hits uint64
-	var last int
-	switch t.stride {
-	case 16:
-		last = 16 * (scanWindow - 1)
-		hits = scan16((*[16 * scanWindow]byte)(r), word)
-	case 8:
-		last = 8 * (scanWindow - 1)
-		hits = scan8((*[8 * scanWindow]byte)(r), word)
-	default:
-		return 0, false, false
-	}
+	window := chunk[at : at+size]
+	hits := t.scan(window, mixed<<16)
+	first := middle - middle%chunkRecords + uint32(at>>(t.strideBits&63))
 	if hits == 0 {
-		before := first <= from || binary.BigEndian.Uint64(r)>>16 < word>>16
-		after := first+scanWindow >= to || binary.BigEndian.Uint64(r[last:])>>16 > word>>16
+		word := mixed << 16 >> 16
+		before := first <= from || binary.BigEndian.Uint64(window)>>16 < word
+		after := first+scanWindow >= to || binary.BigEndian.Uint64(window[size-int(t.stride):])>>16 > word
 		return 0, false, before && after
 	}
-	i := uint32(scanWindow - bits.Len64(hits))
-	r = r[i*uint32(t.stride):]
-	found = first+i >= from && first+i < to && t.sameUpper(r, k)
+	i := bits.TrailingZeros8(hits)
+	r := window[i<<(t.strideBits&63):]
+	first += uint32(i)
+	found = first >= from && first < to && t.sameUpper(r, *k)
 	return entryMeta(binary.BigEndian.Uint16(r[6:])), found, found
 }
 
-// scan16 finds the records of 16 octets that begin with the six octets word
-// begins with.
-func scan16(r *[16 * scanWindow]byte, word uint64) uint64 {
-	hits := uint64(0) // a bit for each record, the first the highest
-	for i := range scanWindow {
-		_, same := bits.Sub64(binary.BigEndian.Uint64(r[16*i:])^word, 1<<16, 0)
-		hits = hits<<1 | same
+// scan finds the records of the window that begin with the six octets word
+// begins with: a bit for each, the first the lowest.
+func (t *serialTable) scan(window []byte, word uint64) uint8 {
+	if t.strideBits == 4 {
+		return scan16((*[16 * scanWindow]byte)(window), word)
 	}
-	return hits
+	return scan8((*[8 * scanWindow]byte)(window), word)
 }
 
-// scan8 is scan16 for records of 8 octets.
-func scan8(r *[8 * scanWindow]byte, word uint64) uint64 {
-	hits := uint64(0) // a bit for each record, the first the highest
-	for i := range scanWindow {
-		_, same := bits.Sub64(binary.BigEndian.Uint64(r[8*i:])^word, 1<<16, 0)
-		hits = hits<<1 | same
-	}
-	return hits
+//go:noinline
+func scan16(r *[16 * scanWindow]byte, word uint64) (hits uint8) {
+	return same(r[0:], word) | same(r[16:], word)<<1 | same(r[32:], word)<<2 | same(r[48:], word)<<3 |
+		same(r[64:], word)<<4 | same(r[80:], word)<<5 | same(r[96:], word)<<6 | same(r[112:], word)<<7
+}
+
+//go:noinline
+func scan8(r *[8 * scanWindow]byte, word uint64) uint8 {
+	return same(r[0:], word) | same(r[8:], word)<<1 | same(r[16:], word)<<2 | same(r[24:], word)<<3 |
+		same(r[32:], word)<<4 | same(r[40:], word)<<5 | same(r[48:], word)<<6 | same(r[56:], word)<<7
+}
+
+// same is 1 when a record begins with the six octets word begins with, else 0.
+func same(record []byte, word uint64) uint8 {
+	_, borrow := bits.Sub64(binary.BigEndian.Uint64(record)^word, 1<<16, 0)
+	return uint8(borrow)
 }
 
 // search halves a bucket until the record is found, or not.
@@ -187,8 +186,8 @@ func (t *serialTable) sameUpper(r []byte, k serialKey) bool {
 // each yields every record until yield has had enough.
 func (t *serialTable) each(negative bool, yield func(serialKey, entryMeta) bool) bool {
 	drop := 8 * t.strip
-	for bucket := range uint64(1) << t.bucketBits {
-		high := bucket << (64 - t.bucketBits) >> (64 - drop) << (64 - drop)
+	for bucket := range uint64(1) << (64 - t.bucketShift) {
+		high := bucket << t.bucketShift >> (64 - drop) << (64 - drop)
 		from, to := t.starts.bucket(bucket)
 		for ; from < to; from++ {
 			r := t.records(from)
