@@ -42,11 +42,12 @@ func (cmd demoCommand) Run(env *environment) (err error) {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	log, closeLog, err := cmd.openLog(folder)
+	file, err := cmd.openLog(folder)
 	if err != nil {
 		return unusable(err)
 	}
-	defer closeLog()
+	defer file.Close()
+	log := slog.New(slog.NewJSONHandler(file, nil))
 	c, err := loadConfig(d.Config, nil)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -116,16 +117,12 @@ func (cmd demoCommand) listen(ctx context.Context) (listeners, error) {
 	})
 }
 
-func (cmd demoCommand) openLog(folder string) (*slog.Logger, func() error, error) {
+func (cmd demoCommand) openLog(folder string) (*os.File, error) {
 	path := cmd.Log
 	if path == "" {
 		path = filepath.Join(folder, "demo.log")
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, nil, err
-	}
-	return slog.New(slog.NewJSONHandler(f, nil)), f.Close, nil
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 }
 
 func (cmd demoCommand) announce(w io.Writer, d *demo) error {
