@@ -128,7 +128,20 @@ func parseAuthenticatorData(raw []byte) (authenticatorData, error) {
 // maxPINLength: CTAP 2.2 §6.5.1, a PIN has at most 63 bytes.
 const maxPINLength = 63
 
-var errKeyKind = errors.New("key of a kind not supported")
+var (
+	errKeyKind = errors.New("key of a kind not supported")
+	errRSAKey  = errors.New("RSA key too weak or too large")
+)
+
+// The RSA keys taken: RFC 8230 §2 (PS256) and RFC 8812 §2 (RS256) demand 2048
+// bits at least; more than 4096 only cost time. Under exponent 1 anybody signs,
+// an even one is none of RSA, and crypto/rsa takes none beyond 31 bits.
+const (
+	minRSABits     = 2048
+	maxRSABits     = 4096
+	minRSAExponent = 3
+	maxRSAExponent = 1<<31 - 1
+)
 
 // coseKey is a credential public key (RFC 9052 §7).
 type coseKey struct {
@@ -138,7 +151,7 @@ type coseKey struct {
 }
 
 // readCOSEKey parses a credential public key and checks that it is one of its
-// algorithm: curve, coordinates on it, exponent.
+// algorithm: curve, coordinates on it, modulus and exponent.
 func readCOSEKey(raw []byte) (coseKey, error) {
 	parsed, err := webauthncose.ParsePublicKey(raw)
 	if err != nil {
@@ -159,9 +172,22 @@ func readCOSEKey(raw []byte) (coseKey, error) {
 			return coseKey{}, fmt.Errorf("credential public key: %w", err)
 		}
 		public := &rsa.PublicKey{N: new(big.Int).SetBytes(k.Modulus), E: e}
+		if err := checkRSAKey(public); err != nil {
+			return coseKey{}, fmt.Errorf("credential public key: %w", err)
+		}
 		return coseKey{alg: int(k.Algorithm), public: public, parsed: parsed}, nil
 	}
 	return coseKey{}, errKeyKind
+}
+
+func checkRSAKey(k *rsa.PublicKey) error {
+	if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits || k.N.Bit(0) == 0 {
+		return fmt.Errorf("%w: a modulus of %d bits", errRSAKey, bits)
+	}
+	if k.E < minRSAExponent || k.E > maxRSAExponent || k.E%2 == 0 {
+		return fmt.Errorf("%w: exponent %d", errRSAKey, k.E)
+	}
+	return nil
 }
 
 // CheckPublicKey parses a COSE_Key as FinishLogin will, and gives its algorithm.
@@ -187,11 +213,11 @@ var errSignature = errors.New("signature does not verify")
 
 // verifySignature verifies sig over message with a COSE key.
 func verifySignature(rawKey, message, sig []byte) error {
-	key, err := webauthncose.ParsePublicKey(rawKey)
+	key, err := readCOSEKey(rawKey)
 	if err != nil {
-		return fmt.Errorf("credential public key: %w", err)
+		return err
 	}
-	valid, err := webauthncose.VerifySignature(key, message, sig)
+	valid, err := webauthncose.VerifySignature(key.parsed, message, sig)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSignature, err)
 	}

@@ -212,6 +212,7 @@ func TestFinishLoginHoldsToTheMode(t *testing.T) {
 		{"no attestation", known, func(k *identity.Passkey) { k.AttestationFormat = "none" }, rp.ReasonAttestation},
 		{"attestation not recorded", known, func(k *identity.Passkey) { k.AttestationFormat = "" }, rp.ReasonAttestation},
 		{"trusted", trusted, func(k *identity.Passkey) { k.AttestationVerdict = rp.VerdictTrusted }, ""},
+		{"trusted, and the zero AAGUID", trusted, func(k *identity.Passkey) { k.AttestationVerdict, k.AAGUID = rp.VerdictTrusted, [16]byte{} }, rp.ReasonAAGUID},
 		{"recorded only", trusted, func(*identity.Passkey) {}, rp.ReasonAttestation},
 		{"known only", trusted, func(k *identity.Passkey) { k.AttestationVerdict = rp.VerdictKnown }, rp.ReasonAttestation},
 		{"trusted, of a model not allowed", both, func(k *identity.Passkey) { k.AttestationVerdict, k.AAGUID = rp.VerdictTrusted, other }, rp.ReasonAAGUID},

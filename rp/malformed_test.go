@@ -208,6 +208,30 @@ func TestMalformedLogins(t *testing.T) {
 	}
 }
 
+// A body may have 64 KiB and not a byte more.
+func TestResponsesAreBounded(t *testing.T) {
+	filled := func(size int) softkey.Lie {
+		return softkey.AlterBody(func(b []byte) []byte { return append(b, bytes.Repeat([]byte{' '}, size-len(b))...) })
+	}
+	l := newLogin(t, party(t, nil))
+	for _, c := range []struct {
+		rule   string
+		size   int
+		reason rp.Reason
+	}{
+		{"64 KiB", 64 << 10, ""},
+		{"one byte more", 64<<10 + 1, rp.ReasonMalformed},
+	} {
+		if _, err := lies(filled(c.size)).run(t); reasonOf(t, err) != c.reason {
+			t.Errorf("a registration of %s: %v", c.rule, err)
+		}
+		l.begin(t)
+		if _, err := l.party.FinishLogin(l.pending, l.answer(t, filled(c.size)), l.find, now); reasonOf(t, err) != c.reason {
+			t.Errorf("a login of %s: %v", c.rule, err)
+		}
+	}
+}
+
 // Unknown members are a later browser's, and nulls an older one's.
 func TestToleratedResponses(t *testing.T) {
 	for rule, lie := range map[string]softkey.Lie{

@@ -22,7 +22,7 @@ const (
 	ReasonUserVerification Reason = "user-verification" // no PIN, no biometry
 	ReasonBackupState      Reason = "backup-state"      // flags contradict themselves or the record
 	ReasonBackupEligible   Reason = "backup-eligible"   // a passkey that can leave its device
-	ReasonAlgorithm        Reason = "algorithm"         // a key of an algorithm never offered
+	ReasonAlgorithm        Reason = "algorithm"         // a key of an algorithm never offered, or too weak for it
 	ReasonAttestation      Reason = "attestation"       // statement wrong, absent or not trusted
 	ReasonAAGUID           Reason = "aaguid"            // model unknown, and it must be known
 	ReasonAttachment       Reason = "attachment"        // built into the workstation; a separate one was asked

@@ -3,6 +3,7 @@ package rp
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -85,8 +86,8 @@ func (p *RelyingParty) register(pending PendingRegistration, r *response, now ti
 	}, nil
 }
 
-// checkCredential: §7.1 steps 13 (attested data must be there), 19 (algorithm),
-// 24 (length), and that the client reports the id that is attested.
+// checkCredential: §7.1 steps 13 (attested data must be there), 20 (algorithm),
+// 25 (length), and that the client reports the id that is attested.
 func checkCredential(pending PendingRegistration, r *response, data authenticatorData) (coseKey, *Refusal) {
 	if !data.flags.HasAttestedCredentialData() {
 		return coseKey{}, refuse(ReasonMalformed, "no attested credential data")
@@ -102,6 +103,9 @@ func checkCredential(pending PendingRegistration, r *response, data authenticato
 		return coseKey{}, refuse(ReasonAlgorithm, "COSE algorithm %d was not offered", alg)
 	}
 	key, err := readCOSEKey(data.publicKey)
+	if errors.Is(err, errRSAKey) {
+		return coseKey{}, refuse(ReasonAlgorithm, "%w", err)
+	}
 	if err != nil {
 		return coseKey{}, refuse(ReasonMalformed, "%w", err)
 	}
@@ -109,7 +113,7 @@ func checkCredential(pending PendingRegistration, r *response, data authenticato
 }
 
 // readCOSEAlgorithm reads alg, and refuses parameters beyond those of the
-// key's type (WebAuthn L3 §6.5.1.1).
+// key's type (WebAuthn L3 §6.5.1).
 func readCOSEAlgorithm(raw []byte) (int, error) {
 	var parameters map[int64]any
 	if err := unmarshalCBOR(raw, &parameters); err != nil {

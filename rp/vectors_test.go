@@ -131,7 +131,7 @@ var outcomes = map[string]outcome{
 	"packed-es256":                  {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
 	"packed-es384":                  {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
 	"packed-es512":                  {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
-	"packed-rs256":                  {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
+	"packed-rs256":                  {rp.ReasonBackupEligible, "", rp.ReasonAlgorithm},
 	"packed-eddsa":                  {"", "basic", rp.ReasonAttestation},
 	"tpm-es256":                     {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
 	"apple-es256":                   {rp.ReasonBackupEligible, "", rp.ReasonAttestation},
@@ -157,8 +157,8 @@ func TestSpecificationVectors(t *testing.T) {
 			if passkey.AttestationType != want.kind {
 				t.Errorf("attestation type %q", passkey.AttestationType)
 			}
-			// The last byte is in the key's y coordinate, or in the signature
-			// of an RSA or Ed25519 one.
+			// The last byte is in the key's y coordinate, in the exponent of an
+			// RSA one, or in an Ed25519 one.
 			o := v.Registration.AttestationObject
 			o[len(o)-1] ^= 1
 			_, err = p.FinishRegistration(v.pending(), v.registration(), now)
