@@ -156,7 +156,7 @@ type Passkey struct {
 	PublicKey  []byte // COSE_Key
 	AAGUID     [16]byte
 	// AttestationFormat is the statement's fmt; AttestationType its type by
-	// WebAuthn L3 §6.5.4: "none", "self", "basic", "attca", "anonca";
+	// WebAuthn L3 §6.5.3: "none", "self", "basic", "attca", "anonca";
 	// AttestationVerdict ours: "trusted", "known", "recorded".
 	AttestationFormat  string
 	AttestationType    string

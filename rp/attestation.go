@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The attestation types of WebAuthn L3 §6.5.4, as kept in
+// The attestation types of WebAuthn L3 §6.5.3, as kept in
 // identity.Passkey.AttestationType. A format that leaves open whether its
 // certificates are Basic or AttCA is given typeBasic.
 const (
@@ -131,7 +131,7 @@ func verifyCompound(raw []byte, a attested, now time.Time) (statement, error) {
 	return first, nil
 }
 
-// assess is WebAuthn L3 §7.1 steps 22 and 23 under the party's mode.
+// assess is WebAuthn L3 §7.1 steps 23 and 24 under the party's mode.
 func (p *RelyingParty) assess(data authenticatorData, s statement, now time.Time) (verdict string, _ *Refusal) {
 	untrusted := p.checkTrustPath(s, now)
 	known := slices.Contains(p.o.AllowedAAGUIDs, data.aaguid)

@@ -10,7 +10,7 @@ import (
 // certificate chains, stay under 16 KiB.
 const MaxResponse = 64 << 10
 
-// maxCredentialID is the limit of WebAuthn L3 §7.1 step 24.
+// maxCredentialID is the limit of WebAuthn L3 §7.1 step 25.
 const maxCredentialID = 1023
 
 // Bounds of what is kept of a list that the client makes up.
@@ -120,7 +120,7 @@ func (r *response) readInner(value []byte) error {
 }
 
 // readTransports keeps the names as sent, known or not (WebAuthn L3 §7.1 step
-// 26): a later browser is given back what an earlier one said.
+// 27): a later browser is given back what an earlier one said.
 func readTransports(value []byte) ([]string, error) {
 	var list []string
 	err := readArray(value, func(value []byte) error {
@@ -138,7 +138,7 @@ func readTransports(value []byte) ([]string, error) {
 }
 
 // readExtensions looks for credProps.rk, and passes over all other outputs,
-// asked for or not (WebAuthn L3 §7.1 step 27).
+// asked for or not (WebAuthn L3 §7.1 step 28).
 func (r *response) readExtensions(value []byte) error {
 	if isNull(value) {
 		return nil
