@@ -14,19 +14,19 @@ import (
 
 // globals are the flags of every command.
 type globals struct {
-	Reader   string        `short:"r" placeholder:"NAME" help:"${help_reader}"`
-	Key      string        `placeholder:"PATH" help:"${help_key}"`
-	Engine   string        `enum:"auto,ctap2,libfido2" default:"auto" help:"${help_engine}"`
-	Timeout  time.Duration `default:"30s" help:"${help_timeout}"`
-	JSON     bool          `help:"${help_json}"`
-	Lang     string        `enum:"fr,en," default:"" help:"${help_lang}"`
-	Protocol string        `enum:"any,t0,t1" default:"any" help:"${help_protocol}"`
-	APDU     string        `name:"apdu" enum:"auto,short,extended" default:"auto" help:"${help_apdu}"`
-	Module   string        `placeholder:"PATH" help:"${help_module}"`
-	PINFd    int           `name:"pin-fd" default:"-1" placeholder:"N" help:"${help_pin_fd}"`
+	Reader   string        `short:"r" placeholder:"NAME" help:"help.reader"`
+	Key      string        `placeholder:"PATH" help:"help.key"`
+	Engine   string        `enum:"auto,ctap2,libfido2" default:"auto" help:"help.engine"`
+	Timeout  time.Duration `default:"30s" help:"help.timeout"`
+	JSON     bool          `help:"help.json"`
+	Lang     string        `enum:"fr,en," default:"" help:"help.lang"`
+	Protocol string        `enum:"any,t0,t1" default:"any" help:"help.protocol"`
+	APDU     string        `name:"apdu" enum:"auto,short,extended" default:"auto" help:"help.apdu"`
+	Module   string        `placeholder:"PATH" help:"help.module"`
+	PINFd    int           `name:"pin-fd" default:"-1" placeholder:"N" help:"help.pin-fd"`
 
-	SpendLastTry       bool `help:"${help_spend_last_try}"`
-	AcceptNonCanonical bool `help:"${help_accept_non_canonical}"`
+	SpendLastTry       bool `help:"help.spend-last-try"`
+	AcceptNonCanonical bool `help:"help.accept-non-canonical"`
 }
 
 // commands is the command line; each command is a struct with a Run method
@@ -34,16 +34,16 @@ type globals struct {
 type commands struct {
 	globals
 
-	Readers     readersCommand     `cmd:"" help:"${help_readers}"`
-	Info        infoCommand        `cmd:"" help:"${help_info}"`
-	Doctor      doctorCommand      `cmd:"" help:"${help_doctor}"`
-	PIN         pinCommand         `cmd:"" name:"pin" help:"${help_pin}"`
-	Make        makeCommand        `cmd:"" help:"${help_make}"`
-	Assert      assertCommand      `cmd:"" help:"${help_assert}"`
-	Credentials credentialsCommand `cmd:"" help:"${help_credentials}"`
-	Reset       resetCommand       `cmd:"" help:"${help_reset}"`
-	Watch       watchCommand       `cmd:"" help:"${help_watch}"`
-	Help        helpCommand        `cmd:"" help:"${help_help}"`
+	Readers     readersCommand     `cmd:"" help:"help.readers"`
+	Info        infoCommand        `cmd:"" help:"help.info"`
+	Doctor      doctorCommand      `cmd:"" help:"help.doctor"`
+	PIN         pinCommand         `cmd:"" name:"pin" help:"help.pin"`
+	Make        makeCommand        `cmd:"" help:"help.make"`
+	Assert      assertCommand      `cmd:"" help:"help.assert"`
+	Credentials credentialsCommand `cmd:"" help:"help.credentials"`
+	Reset       resetCommand       `cmd:"" help:"help.reset"`
+	Watch       watchCommand       `cmd:"" help:"help.watch"`
+	Help        helpCommand        `cmd:"" help:"help.help"`
 }
 
 // dashed makes identifiers that begin with a dash, as base64url may, values and
@@ -68,15 +68,29 @@ func dashed(args []string) []string {
 	return append(out, last...)
 }
 
-// vars puts the help texts into kong's tags.
-func (w words) vars() kong.Vars {
-	vars := kong.Vars{}
-	for key := range helpTexts {
-		if rest, is := strings.CutPrefix(key, "help."); is {
-			vars["help_"+strings.ReplaceAll(rest, "-", "_")] = w.f(key)
+// translate puts this language's texts where the tags hold their keys.
+func (w words) translate(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		switch n := node.(type) {
+		case *kong.Application:
+			if n.HelpFlag != nil {
+				n.HelpFlag.Help = w.f("help.flag")
+			}
+		case *kong.Node:
+			w.replace(&n.Help)
+		case *kong.Value:
+			w.replace(&n.Help)
+		case *kong.Flag:
+			w.replace(&n.Help)
 		}
+		return next(nil)
+	})
+}
+
+func (w words) replace(help *string) {
+	if _, is := helpTexts[*help]; is {
+		*help = w.f(*help)
 	}
-	return vars
 }
 
 // languageOf reads --lang before the command line is parsed, since its errors

@@ -33,6 +33,11 @@ func TestCommandLinesThatCannotBe(t *testing.T) {
 func TestHelpIsInBothLanguages(t *testing.T) {
 	command(t, "", "--help").ends(cardside.ExitDone).says("Lecteurs et cartes de ce poste", "--really-erase"[:3])
 	command(t, "", "--help", "--lang", "en").ends(cardside.ExitDone).says("Readers and cards of this workstation")
+	for _, of := range [][]string{nil, {"make"}, {"credentials", "delete"}, {"pin", "change"}, {"doctor"}, {"reset"}} {
+		if shown := command(t, "", append(of, "--help")...).ends(cardside.ExitDone); strings.Contains(shown.out, "help.") || strings.Contains(shown.out, "context-sensitive") {
+			t.Errorf("%q shows keys instead of texts:\n%s", of, shown.out)
+		}
+	}
 	command(t, "", "help", "exit-codes").ends(cardside.ExitDone).says(" 6  code faux", "pin-wrong")
 	command(t, "", "--lang=en", "help", "exit-codes").ends(cardside.ExitDone).says(" 6  wrong PIN", "pin-wrong")
 	command(t, "", "reset", "--lang", "en").ends(cardside.ExitUsage).says("To really do it")

@@ -10,19 +10,19 @@ import (
 )
 
 type makeCommand struct {
-	RP           string   `name:"rp" required:"" placeholder:"ID" help:"${help_rp}"`
-	RPName       string   `name:"rp-name" placeholder:"NAME" help:"${help_rp_name}"`
-	User         string   `default:"cardside" help:"${help_user}"`
-	DisplayName  string   `placeholder:"NAME" help:"${help_display_name}"`
-	UserID       string   `name:"user-id" placeholder:"BASE64URL" help:"${help_user_id}"`
-	Resident     bool     `default:"true" negatable:"" help:"${help_resident}"`
-	CredProtect  int      `enum:"0,1,2,3" default:"0" help:"${help_cred_protect}"`
-	Exclude      []string `placeholder:"ID" help:"${help_exclude}"`
-	Algorithm    []string `enum:"es256,es384,eddsa,rs256" default:"es256" help:"${help_algorithm}"`
-	Enterprise   int      `enum:"0,1,2" default:"0" help:"${help_enterprise}"`
-	MinPINLength bool     `name:"min-pin-length" help:"${help_min_pin_length}"`
-	SetPIN       bool     `name:"set-pin" help:"${help_set_pin}"`
-	Prove        bool     `default:"true" negatable:"" help:"${help_prove}"`
+	RP           string   `name:"rp" required:"" placeholder:"ID" help:"help.rp"`
+	RPName       string   `name:"rp-name" placeholder:"NAME" help:"help.rp-name"`
+	User         string   `default:"cardside" help:"help.user"`
+	DisplayName  string   `placeholder:"NAME" help:"help.display-name"`
+	UserID       string   `name:"user-id" placeholder:"BASE64URL" help:"help.user-id"`
+	Resident     bool     `default:"true" negatable:"" help:"help.resident"`
+	CredProtect  int      `enum:"0,1,2,3" default:"0" help:"help.cred-protect"`
+	Exclude      []string `placeholder:"ID" help:"help.exclude"`
+	Algorithm    []string `enum:"es256,es384,eddsa,rs256" default:"es256" help:"help.algorithm"`
+	Enterprise   int      `enum:"0,1,2" default:"0" help:"help.enterprise"`
+	MinPINLength bool     `name:"min-pin-length" help:"help.min-pin-length"`
+	SetPIN       bool     `name:"set-pin" help:"help.set-pin"`
+	Prove        bool     `default:"true" negatable:"" help:"help.prove"`
 }
 
 var algorithms = map[string]int{"es256": ctap2.ES256, "es384": ctap2.ES384, "eddsa": ctap2.EdDSA, "rs256": ctap2.RS256}
@@ -120,10 +120,10 @@ func (a *act) enrolledInWords(e cardside.Enrolled, card *cardside.Card) {
 }
 
 type assertCommand struct {
-	RP        string   `name:"rp" required:"" placeholder:"ID" help:"${help_rp}"`
-	Allow     []string `placeholder:"ID" help:"${help_allow}"`
-	PublicKey string   `name:"public-key" placeholder:"BASE64URL" help:"${help_public_key}"`
-	Silent    bool     `help:"${help_silent}"`
+	RP        string   `name:"rp" required:"" placeholder:"ID" help:"help.rp"`
+	Allow     []string `placeholder:"ID" help:"help.allow"`
+	PublicKey string   `name:"public-key" placeholder:"BASE64URL" help:"help.public-key"`
+	Silent    bool     `help:"help.silent"`
 }
 
 // Run signs for a named relying party.

@@ -8,8 +8,8 @@ import (
 )
 
 type credentialsCommand struct {
-	List   credentialsListCommand   `cmd:"" help:"${help_credentials_list}"`
-	Delete credentialsDeleteCommand `cmd:"" help:"${help_credentials_delete}"`
+	List   credentialsListCommand   `cmd:"" help:"help.credentials-list"`
+	Delete credentialsDeleteCommand `cmd:"" help:"help.credentials-delete"`
 }
 
 type credentialsListCommand struct{}
@@ -81,7 +81,7 @@ func (a *act) openWithPIN() (*cardside.Card, []byte, error) {
 }
 
 type credentialsDeleteCommand struct {
-	ID string `arg:"" help:"${help_credential_id}"`
+	ID string `arg:"" help:"help.credential-id"`
 }
 
 // Run deletes one discoverable credential.

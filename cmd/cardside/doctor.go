@@ -9,8 +9,8 @@ import (
 )
 
 type doctorCommand struct {
-	Server   string `placeholder:"URL" help:"${help_doctor_server}"`
-	ServerCA string `name:"server-ca" placeholder:"FILE" help:"${help_doctor_server_ca}"`
+	Server   string `placeholder:"URL" help:"help.doctor-server"`
+	ServerCA string `name:"server-ca" placeholder:"FILE" help:"help.doctor-server-ca"`
 }
 
 // checkReport is a line of the doctor's as JSON.

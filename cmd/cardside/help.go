@@ -7,7 +7,7 @@ import (
 )
 
 type helpCommand struct {
-	ExitCodes helpExitCodesCommand `cmd:"" help:"${help_exit_codes}"`
+	ExitCodes helpExitCodesCommand `cmd:"" help:"help.exit-codes"`
 }
 
 type helpExitCodesCommand struct{}

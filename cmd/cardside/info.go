@@ -14,8 +14,8 @@ import (
 )
 
 type infoCommand struct {
-	Record string `placeholder:"FILE" xor:"file" help:"${help_info_record}"`
-	Replay string `placeholder:"FILE" xor:"file" help:"${help_info_replay}"`
+	Record string `placeholder:"FILE" xor:"file" help:"help.info-record"`
+	Replay string `placeholder:"FILE" xor:"file" help:"help.info-replay"`
 }
 
 // Run says everything that getInfo does. A card that introduces itself

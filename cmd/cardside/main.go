@@ -68,7 +68,7 @@ func run(env *environment, args []string) (code int) {
 	var cli commands
 	exited := false
 	parser, err := kong.New(&cli,
-		kong.Name("cardside"), kong.Description(words.f("help.cardside")), words.vars(),
+		kong.Name("cardside"), kong.Description(words.f("help.cardside")), kong.PostBuild(words.translate),
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(c int) { exited, code = true, c }), // --help
 	)

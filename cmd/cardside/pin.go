@@ -5,8 +5,8 @@ import (
 )
 
 type pinCommand struct {
-	Set    pinSetCommand    `cmd:"" help:"${help_pin_set}"`
-	Change pinChangeCommand `cmd:"" help:"${help_pin_change}"`
+	Set    pinSetCommand    `cmd:"" help:"help.pin-set"`
+	Change pinChangeCommand `cmd:"" help:"help.pin-change"`
 }
 
 type pinSetCommand struct{}
@@ -43,7 +43,7 @@ func (pinSetCommand) Run(a *act) error {
 }
 
 type pinChangeCommand struct {
-	NewPINFd int `name:"new-pin-fd" default:"-1" placeholder:"N" help:"${help_new_pin_fd}"`
+	NewPINFd int `name:"new-pin-fd" default:"-1" placeholder:"N" help:"help.new-pin-fd"`
 }
 
 // Run replaces the PIN. From one descriptor, the current PIN is the first line

@@ -9,7 +9,7 @@ import (
 )
 
 type readersCommand struct {
-	Live bool `help:"${help_readers_live}"`
+	Live bool `help:"help.readers-live"`
 }
 
 // Run lists readers and cards, again at each change with --live.

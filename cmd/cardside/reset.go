@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 type resetCommand struct {
-	Really bool `name:"really-erase-this-card" help:"${help_reset_really}"`
+	Really bool `name:"really-erase-this-card" help:"help.reset-really"`
 }
 
 // Run erases the FIDO2 application, if that is really meant.

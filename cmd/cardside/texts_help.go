@@ -2,12 +2,13 @@ package main
 
 import "maps"
 
-// helpTexts are what --help says; kong finds each as ${help_…}.
+// helpTexts are what --help says; the tags hold their keys.
 var helpTexts = map[string]text{
 	"help.cardside": {
 		"Prépare, vérifie et dépanne l'application FIDO2 d'une CPS4 dans un lecteur à contact. Aucun code n'est jamais un argument : il se saisit sans écho, ou se lit par --pin-fd.",
 		"Prepares, proves and diagnoses the FIDO2 application of a CPS4 in a contact reader. A PIN is never an argument: it is typed without echo, or read through --pin-fd.",
 	},
+	"help.flag":                 {"Cette aide, ou celle d'une commande.", "This help, or a command's."},
 	"help.reader":               {"Nom du lecteur, ou une partie que lui seul porte.", "The reader's name, or a part that only it has."},
 	"help.key":                  {"Une clé de sécurité USB au lieu d'une carte (chemin donné par « readers »).", "A security key on USB instead of a card (its path as “readers” gives it)."},
 	"help.engine":               {"Façon de parler à la carte : auto, ctap2 (la nôtre) ou libfido2 (second avis).", "How to speak to the card: auto, ctap2 (our own) or libfido2 (a second opinion)."},
