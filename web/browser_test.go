@@ -54,7 +54,7 @@ func (h *house) browser() *browser {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			to := h.mainAddr
-			if strings.Contains(address, "cps.hopital.test") {
+			if strings.Contains(address, "cps.") {
 				to = h.cardAddr
 			}
 			return new(net.Dialer).DialContext(ctx, network, to)

@@ -24,11 +24,11 @@ type chartLabel struct {
 
 // Measures of a picture, in its own units.
 const (
-	chartWidth  = 640
-	chartLabels = 190 // for the labels
+	chartWidth  = 420
+	chartLabels = 165 // for the labels
 	chartValues = 60  // for the totals
-	chartRow    = 28
-	labelRunes  = 26
+	chartRow    = 30
+	labelRunes  = 16
 )
 
 // draw lays the bars out. Series of a row are put behind one another when they
@@ -41,7 +41,7 @@ func draw(f figure) chart {
 	c := chart{Width: chartWidth, Height: chartRow*len(f.Rows) + 8, Axis: chartLabels}
 	for i, row := range f.Rows {
 		y := 4 + i*chartRow
-		c.Labels = append(c.Labels, chartLabel{X: chartLabels - 10, Y: y + 18, Text: shortened(row.Label), End: true})
+		c.Labels = append(c.Labels, chartLabel{X: chartLabels - 10, Y: y + 20, Text: shortened(row.Label), End: true})
 		c.row(row.Values, y, most, f.Stacked)
 	}
 	return c
@@ -71,7 +71,7 @@ func (c *chart) row(values []int, y, most int, stacked bool) {
 		}
 	}
 	if total > 0 {
-		c.Labels = append(c.Labels, chartLabel{X: furthest + 6, Y: y + 18, Text: number(total)})
+		c.Labels = append(c.Labels, chartLabel{X: furthest + 6, Y: y + 20, Text: number(total)})
 	}
 }
 

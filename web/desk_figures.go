@@ -156,9 +156,9 @@ func (s *Server) cardFigure(ctx context.Context, t *tongue, _ time.Time) (figure
 
 func (s *Server) progressFigure(ctx context.Context, t *tongue, now time.Time) (figure, error) {
 	months, err := s.o.Registry.EnrolledOverTime(ctx, now.AddDate(0, -monthsBack, 0), now, t.zone)
-	f := t.figure("progress", false, "figure.month", "figure.cps3", "figure.cps4", "figure.enrolled")
+	f := t.figure("progress", false, "figure.month", "figure.cps3", "figure.cps4", "figure.enrolled", "figure.unknown")
 	for _, m := range months {
-		f.Rows = append(f.Rows, figureRow{Label: m.Month.Format("2006-01"), Values: []int{m.CPS3, m.CPS4, m.Enrolled}})
+		f.Rows = append(f.Rows, figureRow{Label: m.Month.Format("2006-01"), Values: []int{m.CPS3, m.CPS4, m.Enrolled, m.Unknown}})
 	}
 	return f, err
 }

@@ -42,6 +42,7 @@ func (h *house) ticket(holder string) (id, code string) {
 type workstation struct {
 	*browser
 	applet *softkey.Device
+	base   string // the main origin
 
 	Sitting, Ticket, CardURL, Holder, Origin string
 	Policy                                   struct {
@@ -56,7 +57,7 @@ type workstation struct {
 var model = [16]byte{0xc9, 0x54}
 
 func (h *house) workstation(card *testpki.Card) *workstation {
-	w := &workstation{browser: h.browser(), applet: softkey.New(softkey.Options{AAGUID: model, Attestation: softkey.Self})}
+	w := &workstation{browser: h.browser(), applet: softkey.New(softkey.Options{AAGUID: model, Attestation: softkey.Self}), base: mainOrigin}
 	w.client.Jar = nil
 	if card != nil {
 		w.with(card)
@@ -68,7 +69,7 @@ func (h *house) workstation(card *testpki.Card) *workstation {
 func (w *workstation) call(where string, body any) answer {
 	w.t.Helper()
 	if strings.HasPrefix(where, "/") {
-		where = mainOrigin + where
+		where = w.base + where
 	}
 	text, ok := body.(string)
 	if !ok {
@@ -112,7 +113,7 @@ func (w *workstation) creates(a answer, lies ...softkey.Lie) map[string]any {
 	if a.status != http.StatusOK || d.Ceremony != "create" {
 		w.t.Fatalf("%d %s", a.status, a.body)
 	}
-	response, err := w.applet.Create(mainOrigin, d.Options, lies...)
+	response, err := w.applet.Create(w.base, d.Options, lies...)
 	must(w.t, err)
 	return map[string]any{"response": json.RawMessage(response), "pin": map[string]any{"set": true, "minLength": 6, "forceChange": false}}
 }
@@ -124,7 +125,7 @@ func (w *workstation) signs(a answer, lies ...softkey.Lie) map[string]any {
 	if a.status != http.StatusOK || d.Ceremony != "get" {
 		w.t.Fatalf("%d %s", a.status, a.body)
 	}
-	response, err := w.applet.Get(mainOrigin, d.Options, lies...)
+	response, err := w.applet.Get(w.base, d.Options, lies...)
 	must(w.t, err)
 	return map[string]any{"response": json.RawMessage(response)}
 }

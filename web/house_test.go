@@ -172,9 +172,16 @@ func (h *house) assemble(p plan) web.Options {
 // listen serves a handler over TLS on a free port until the test ends.
 func (h *house) listen(handler http.Handler, card bool) string {
 	h.t.Helper()
-	pair, err := h.pki.ServerCertificate("sso.hopital.test", "cps.hopital.test", "*.cps.hopital.test")
-	must(h.t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(h.t, err)
+	h.serve(listener, handler, card)
+	return listener.Addr().String()
+}
+
+// serve serves a handler over TLS on a listener until the test ends.
+func (h *house) serve(listener net.Listener, handler http.Handler, card bool) {
+	h.t.Helper()
+	pair, err := h.pki.ServerCertificate("sso.hopital.test", "cps.hopital.test", "*.cps.hopital.test", "sso.localhost", "cps.localhost", "*.cps.localhost")
 	must(h.t, err)
 	server := &http.Server{Handler: handler, ErrorLog: mtls.ErrorLog(slog.New(slog.DiscardHandler))}
 	server.TLSConfig = mtls.ListenerOptions{Certificate: fixed(pair), Now: h.now}.Config()
@@ -189,7 +196,6 @@ func (h *house) listen(handler http.Handler, card bool) string {
 		}
 	}()
 	h.t.Cleanup(func() { server.Close() })
-	return listener.Addr().String()
 }
 
 // events lists the audit, oldest first.
