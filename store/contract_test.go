@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"iter"
 	"reflect"
 	"testing"
 	"time"
@@ -19,10 +18,10 @@ import (
 type backend interface {
 	enroll.Records
 	audit.Ledger
+	audit.Trail
+	audit.Pruner
 	sessions.Keeper
 	Chain(ctx context.Context, read func(audit.Chain) error) error
-	Events(ctx context.Context, after uint64) iter.Seq2[audit.Event, error]
-	Event(ctx context.Context, id string) (audit.Event, error)
 }
 
 // contract is what every store must do. open gives an empty one.
@@ -40,6 +39,14 @@ func contract(t *testing.T, open func(t *testing.T) backend) {
 		"an event goes with its act": contractEventInUnit,
 		"many append at once":        contractAppendRace,
 		"session records":            contractKeeper,
+		"people in order":            contractDirectory,
+		"the latest certificates":    contractCurrentCertificates,
+		"tickets":                    contractTickets,
+		"requests":                   contractApprovals,
+		"machine clients":            contractClients,
+		"changes are fed":            contractChanges,
+		"the audit is searched":      contractSearch,
+		"the audit is pruned":        contractPrune,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"cpsgate/enroll"
 	"cpsgate/identity"
@@ -50,15 +51,12 @@ func (r reader) CertificateBySerial(ctx context.Context, issuerKey, serial strin
 // CurrentCertificates gives the latest certificates of the cards after a token
 // id that are not revoked, one for each card.
 func (r reader) CurrentCertificates(ctx context.Context, after string, limit int) ([]identity.Certificate, error) {
-	rows, err := r.q.QueryContext(ctx, `SELECT `+certificateColumns+` FROM certificates
-		JOIN (SELECT cards.token_id AS card, (
-				SELECT c.issuer_key FROM certificates c WHERE c.token_id = cards.token_id
-				ORDER BY c.not_before DESC, c.seen_at DESC, c.serial LIMIT 1) AS latest_issuer, (
-				SELECT c.serial FROM certificates c WHERE c.token_id = cards.token_id
-				ORDER BY c.not_before DESC, c.seen_at DESC, c.serial LIMIT 1) AS latest_serial
-			FROM cards WHERE cards.token_id > $1 AND cards.state <> 'revoked') AS latest
-		ON issuer_key = latest_issuer AND serial = latest_serial
-		ORDER BY token_id LIMIT $2`, after, limit)
+	rows, err := r.q.QueryContext(ctx, `SELECT c.`+strings.ReplaceAll(certificateColumns, ", ", ", c.")+`
+		FROM cards JOIN certificates c ON c.token_id = cards.token_id
+		WHERE c.token_id > $1 AND cards.state <> 'revoked' AND NOT EXISTS (
+			SELECT 1 FROM certificates later WHERE later.token_id = c.token_id
+				AND (later.not_before, later.seen_at, c.serial) > (c.not_before, c.seen_at, later.serial))
+		ORDER BY c.token_id LIMIT $2`, after, limit)
 	return all(rows, err, scanCertificate)
 }
 

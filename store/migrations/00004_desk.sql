@@ -9,6 +9,7 @@ CREATE INDEX people_given ON people (given_key, id_nat);
 CREATE INDEX people_search ON people (search_key, id_nat);
 CREATE INDEX people_staff ON people (search_key, id_nat) WHERE roles <> '[]';
 
+DROP INDEX certificates_card;
 CREATE INDEX certificates_latest ON certificates (token_id, not_before, seen_at);
 CREATE INDEX certificates_not_after ON certificates (not_after);
 CREATE INDEX cards_generation ON cards (generation, state);
@@ -42,7 +43,6 @@ CREATE INDEX tickets_opened ON tickets (opened_at, id);
 CREATE INDEX tickets_state ON tickets (state, opened_at, id);
 CREATE INDEX tickets_operator ON tickets (operator, opened_at, id);
 CREATE INDEX tickets_holder ON tickets (holder, opened_at, id);
-CREATE INDEX tickets_due ON tickets (expires_at) WHERE state IN ('open', 'claimed');
 
 CREATE TABLE approvals (
     id           TEXT PRIMARY KEY,
