@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"net/http"
 	"time"
+
+	"github.com/labstack/echo/v4"
 )
 
 // For tests of what has no way of its own to the outside.
@@ -103,4 +105,13 @@ func OwnErrors() []error {
 		}
 	}
 	return errs
+}
+
+// MainRoutes lists "METHOD path" of the main host.
+func (s *Server) MainRoutes() []string {
+	var list []string
+	for _, r := range s.mainHandler.(*echo.Echo).Routes() {
+		list = append(list, r.Method+" "+r.Path)
+	}
+	return list
 }

@@ -14,6 +14,9 @@ import (
 // maxBody is the most that a request may carry.
 const maxBody = 64 << 10
 
+// maxFile is the most that an imported file may hold: 50,000 people and room.
+const maxFile = 32 << 20
+
 // recovered turns a panic into an error of ours: a page without detail, and
 // the stack in the log.
 func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
@@ -126,14 +129,17 @@ func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// bodyLimit bounds what a handler can read.
+// bodyLimit bounds what a handler can read: of an imported file, more.
 func bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r := c.Request()
-		if r.ContentLength > maxBody {
+		r, limit := c.Request(), int64(maxBody)
+		if strings.HasPrefix(c.Path(), pathAPI) && strings.HasSuffix(c.Path(), "/import") {
+			limit = maxFile
+		}
+		if r.ContentLength > limit {
 			return reasonTooLarge
 		}
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
 		return next(c)
 	}
 }

@@ -59,6 +59,7 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	}
 	s.enrolRoutes(e)
 	s.deskRoutes(e)
+	s.apiRoutes(e)
 }
 
 func (s *Server) staticRoutes(e *echo.Echo) {
