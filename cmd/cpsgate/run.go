@@ -177,6 +177,12 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	limits := sessions.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
 	manager, err := sessions.New(sessions.Options{
 		Keeper: p.store, Now: now, Log: p.log,
+		OnEvicted: func(ctx context.Context, s sessions.Session) {
+			event := &audit.Event{Kind: audit.KindSessionEnd, Outcome: audit.Done, Reason: "evicted", Subject: s.Holder, Session: s.ID, Card: s.CardTokenID}
+			if err := log.Record(ctx, event); err != nil {
+				p.log.Error("a session that gave way is not in the audit", "session", s.ID, "error", err)
+			}
+		},
 		Limits: map[identity.Method]sessions.Limits{identity.MethodCPS: limits, identity.MethodFIDO2: limits},
 		Standing: func(ctx context.Context, s sessions.Session) error {
 			return registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
