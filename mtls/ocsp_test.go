@@ -1,10 +1,12 @@
 package mtls_test
 
 import (
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"io"
 	"math/big"
 	"testing"
 	"time"
@@ -130,6 +132,11 @@ func TestReadOCSP(t *testing.T) {
 	}
 }
 
+// silent is a key that signs nothing.
+type silent struct{ crypto.Signer }
+
+func (silent) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, nil }
+
 func TestReadOCSPRefusals(t *testing.T) {
 	b := newOCSPBench(t)
 	stranger := b.pki.Issuer(testpki.Standard, testpki.Persons)
@@ -148,6 +155,7 @@ func TestReadOCSPRefusals(t *testing.T) {
 		"responder does not know us":             {testpki.OCSPSpec{Outer: testpki.OCSPUnauthorized}, mtls.OCSPResponderError},
 		"about another serial":                   {testpki.OCSPSpec{Serial: big.NewInt(4712)}, mtls.OCSPOtherCertificate},
 		"signature broken":                       {testpki.OCSPSpec{CorruptSignature: true}, mtls.OCSPSignature},
+		"unsigned":                               {testpki.OCSPSpec{Signer: silent{b.ca.Key}}, mtls.OCSPSignature},
 		"signed by a stranger's key":             {testpki.OCSPSpec{Signer: stranger.Key}, mtls.OCSPSignature},
 		"delegate of a stranger":                 {testpki.OCSPSpec{Delegate: b.delegate(t, stranger, nil)}, mtls.OCSPResponder},
 		"delegate left out of the answer":        {testpki.OCSPSpec{Delegate: b.delegate(t, b.ca, nil), WithoutDelegate: true}, mtls.OCSPSignature},

@@ -124,6 +124,7 @@ func TestRefreshKeepsTheGoodOne(t *testing.T) {
 		"a page of a captive portal": {[]byte("<html>Identifiez-vous</html>"), mtls.CRLMalformed},
 		"truncated":                  {h.crl(newer)[:300], mtls.CRLTruncated},
 		"signature broken":           {with(func(s *testpki.CRLSpec) { s.CorruptSignature = true }), mtls.CRLSignature},
+		"unsigned":                   {with(func(s *testpki.CRLSpec) { s.Signer = silent{h.issuer.Key} }), mtls.CRLSignature},
 		"signed by another":          {with(func(s *testpki.CRLSpec) { s.Signer = stranger.Key }), mtls.CRLSignature},
 		"of another authority":       {makeCRL(t, stranger, newer), mtls.CRLOtherIssuer},
 		"under another's name":       {makeCRL(t, stranger, testpki.CRLSpec{Number: next, Issuer: h.issuer.Certificate.RawSubject}), mtls.CRLSignature},
