@@ -63,8 +63,8 @@ func run(entries, runs int) error {
 	}
 	defer os.RemoveAll(folder)
 	fmt.Printf("CRLs of %d entries with serials of 16 octets, medians of %d runs.\nMachine: %s.\n\n", entries, runs, measure.Machine())
-	fmt.Println("| serials | reader | time | × openssl | live heap, octets an entry | peak above idle, octets an entry |")
-	fmt.Println("|---|---|---:|---:|---:|---:|")
+	fmt.Println("| serials | reader | time | × openssl | processor | × openssl | live heap, octets an entry | peak above idle, octets an entry |")
+	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|")
 	var looks []string
 	for i, s := range shapes(entries) {
 		file, ca, err := write(folder, s.spec)
@@ -115,6 +115,7 @@ func write(folder string, spec testpki.LargeCRLSpec) (file, ca string, err error
 // reading is one reader's outcome.
 type reading struct {
 	Time  time.Duration
+	CPU   time.Duration
 	Live  int64 // octets of heap in use after; 0 where it cannot be known
 	Peak  int64 // octets resident above the idle process
 	Warm  time.Duration
@@ -169,6 +170,7 @@ func openssl(file, ca string) (r reading, err error) {
 		return r, fmt.Errorf("%s %w", out, err)
 	}
 	r.Peak = peakOf(command) - peakOf(idle)
+	r.CPU = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	return r, nil
 }
 
@@ -182,17 +184,24 @@ func peakOf(command *exec.Cmd) int64 {
 
 func printReadings(name string, readers []string, results map[string][]reading, entries float64) {
 	times := func(r reading) time.Duration { return r.Time }
-	reference := median(results["openssl"], times)
+	used := func(r reading) time.Duration { return r.CPU }
+	reference := results["openssl"]
 	for _, reader := range readers {
 		all := results[reader]
 		live := "—"
 		if bytes := median(all, func(r reading) int64 { return r.Live }); bytes > 0 {
 			live = fmt.Sprintf("%.2f", float64(bytes)/entries)
 		}
-		took := median(all, times)
 		peak := float64(median(all, func(r reading) int64 { return r.Peak })) / entries
-		fmt.Printf("| %s | %s | %.0f ms | %.3f | %s | %.1f |\n", name, reader, float64(took.Microseconds())/1000, float64(took)/float64(reference), live, peak)
+		fmt.Printf("| %s | %s | %s | %.3f | %s | %.3f | %s | %.1f |\n", name, reader,
+			ms(median(all, times)), ratio(all, reference, times), ms(median(all, used)), ratio(all, reference, used), live, peak)
 	}
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000) }
+
+func ratio(all, reference []reading, of func(reading) time.Duration) float64 {
+	return float64(median(all, of)) / float64(median(reference, of))
 }
 
 func lookups(name string, all []reading) string {
