@@ -111,13 +111,16 @@ type exported struct {
 }
 
 // Export writes events as JSON Lines, one {"hash":…,"previous":…,"event":{…}}
-// each, and says how many.
+// each, and says how many. One that was edited ends it, with a *Fault.
 func Export(w io.Writer, events iter.Seq2[Event, error]) (n int, err error) {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	for e, err := range events {
 		if err != nil {
 			return n, fmt.Errorf("exporting the audit after %d events: %w", n, err)
+		}
+		if !e.Sealed() { // what is exported is evidence
+			return n, &Fault{FaultEdited, e.Sequence, e.ID, "its content does not give its hash"}
 		}
 		encoded, err := e.Encode()
 		if err != nil {

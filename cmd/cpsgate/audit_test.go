@@ -33,6 +33,8 @@ func TestAuditScripts(t *testing.T) {
 			"exits":     scriptExits,
 			"makestore": scriptMakeStore,
 			"tamper":    scriptTamper,
+			"mkdata":    scriptMakeData,
+			"agestore":  scriptAgeStore,
 		},
 	})
 }
