@@ -167,7 +167,7 @@ func listing(paths []string) (string, error) {
 	var b strings.Builder
 	var failures []error
 	for _, path := range paths {
-		files, err := regularFiles(path)
+		files, err := filesIn(path)
 		if err != nil {
 			failures = append(failures, err)
 		}

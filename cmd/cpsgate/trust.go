@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -119,7 +118,7 @@ const clockSkew = 5 * time.Minute
 func readCertificateFiles(paths []string) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
 	for _, path := range paths {
-		files, err := regularFiles(path)
+		files, err := filesIn(path)
 		if err != nil {
 			return nil, err
 		}
@@ -136,33 +135,6 @@ func readCertificateFiles(paths []string) ([]*x509.Certificate, error) {
 		}
 	}
 	return all, nil
-}
-
-// regularFiles is path itself, or the regular files right below it, by name.
-func regularFiles(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return []string{path}, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		file := filepath.Join(path, e.Name())
-		info, err := os.Stat(file) // follows links: mounted secrets are links
-		if err != nil {
-			return nil, err
-		}
-		if info.Mode().IsRegular() && e.Name()[0] != '.' {
-			files = append(files, file)
-		}
-	}
-	return files, nil
 }
 
 // openProxies is nil where no proxy is named: its Take then strips every such

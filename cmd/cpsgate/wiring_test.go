@@ -313,7 +313,7 @@ func TestLinkedFiles(t *testing.T) {
 func linked(t *testing.T, folder string) string {
 	t.Helper()
 	links := t.TempDir()
-	files, err := regularFiles(folder)
+	files, err := filesIn(folder)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %v", folder, err)
 	}
