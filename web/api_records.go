@@ -121,7 +121,7 @@ func (s *Server) apiFigure(c echo.Context) error {
 		}
 		answer := figureJSON{Name: f.Name, Title: f.Title, Columns: f.Head, Rows: []figureLine{}}
 		for _, row := range f.Rows {
-			answer.Rows = append(answer.Rows, figureLine{row.Label, row.Values, row.Note})
+			answer.Rows = append(answer.Rows, figureLine(row))
 		}
 		return c.JSON(http.StatusOK, answer)
 	}

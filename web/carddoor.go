@@ -131,7 +131,7 @@ func (s *Server) takeCertificate(c echo.Context) (identity.Cardholder, error) {
 	}
 	who, err := s.o.Verifier.Verify(leaf, s.o.Now())
 	if err != nil {
-		return identity.Cardholder{}, err
+		return identity.Cardholder{}, errors.Join(err, s.heedRevocation(c.Request().Context(), err))
 	}
 	return who, s.signInAllowed(who.Professional.IdNat)
 }

@@ -53,7 +53,7 @@ func (h *house) person(spec testpki.CardSpec, roles ...identity.Role) (identity.
 	card := h.card(spec)
 	who := identity.PSIdNat(card.IdNat)
 	_, _, err := h.registry.Admit(h.t.Context(), identity.Cardholder{
-		Professional: identity.Professional{IdNat: who, FamilyName: spec.FamilyName, GivenName: spec.GivenName, Profession: identity.Profession(spec.Profession)},
+		Professional: identity.Professional{IdNat: who, FamilyName: spec.FamilyName, GivenName: spec.GivenName, Profession: spec.Profession},
 		Card:         identity.Card{TokenID: card.TokenID}, Certificate: identity.Certificate{Issuer: "test", IssuerKey: "test", Serial: card.TokenID, Fingerprint: card.TokenID, NotAfter: h.now().AddDate(1, 0, 0)},
 	}, h.now())
 	must(h.t, err)
@@ -121,6 +121,7 @@ func until(t *testing.T, tab *chromium.Tab, what, script string) {
 // TestDeskByKeyboard: cards in a row without a mouse, each step showing by
 // itself as it happens.
 func TestDeskByKeyboard(t *testing.T) {
+	t.Parallel()
 	h, origin := browserHouse(t)
 	operator, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-GUICHET", GivenName: "Dominique", Profession: 60}, identity.RoleOperator)
 	tab := h.tabOf(h.chromium(), origin, operator)
@@ -159,6 +160,7 @@ func TestDeskByKeyboard(t *testing.T) {
 
 // TestDeskWithoutScript: the page is looked at again by itself.
 func TestDeskWithoutScript(t *testing.T) {
+	t.Parallel()
 	h, origin := browserHouse(t)
 	operator, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-GUICHET", GivenName: "Dominique", Profession: 60}, identity.RoleOperator)
 	tab := h.tabOf(h.chromium(), origin, operator)
@@ -175,6 +177,7 @@ func TestDeskWithoutScript(t *testing.T) {
 
 // TestStaffPages: how the other pages look, and that nobody is shut out of them.
 func TestStaffPages(t *testing.T) {
+	t.Parallel()
 	h, origin := browserHouse(t)
 	all := []identity.Role{identity.RoleOperator, identity.RoleApprover, identity.RoleAuditor, identity.RoleAdmin}
 	chief, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-CHEF", GivenName: "Dominique", Profession: 10}, all...)

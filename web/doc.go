@@ -1,6 +1,8 @@
 // Package web is what people and their browsers meet of cpsgate: the pages of
-// the main host, the card host at which a certificate is shown, and the admin
-// listener's health answers.
+// the main host, the desk's among them, the card host at which a certificate is
+// shown, and the admin listener's health answers; and what programs call: the
+// workstations of the desk (docs/enrolment-protocol.md) and machine clients
+// (openapi.json).
 //
 // New takes Options and gives a Server, whose Main, Card and Admin are plain
 // http.Handlers; whoever holds the listeners owns addresses, TLS and time

@@ -49,6 +49,5 @@ func (s *Server) judgeProof(c echo.Context, at seat, response json.RawMessage) (
 	if err != nil {
 		return identity.Passkey{}, fmt.Errorf("proof of use: %w", err)
 	}
-	stillGood := func(certificate identity.Certificate) error { return s.o.Verifier.Recheck(certificate, now) }
-	return used.Passkey, s.o.Registry.MayUse(ctx, used.Passkey, stillGood)
+	return used.Passkey, s.o.Registry.MayUse(ctx, used.Passkey, s.stillGood(ctx))
 }

@@ -95,7 +95,8 @@ func (s *Server) takeCeremony(c echo.Context, at seat, into any, phases ...enrol
 // when the code was typed: a card changed in between shows.
 func sameApplet(read enroll.Applet, passkey identity.Passkey) error {
 	told, err := rp.ParseAAGUID(read.AAGUID)
-	if err != nil || told == [16]byte{} || passkey.AAGUID == [16]byte{} || told == passkey.AAGUID {
+	known := err == nil && told != [16]byte{} && passkey.AAGUID != [16]byte{}
+	if !known || told == passkey.AAGUID {
 		return nil
 	}
 	return &rp.Refusal{

@@ -132,8 +132,7 @@ func (s *Server) judgeLogin(c echo.Context, pending rp.PendingLogin, response js
 	if err := s.signInAllowed(used.Passkey.Holder); err != nil {
 		return used, err
 	}
-	stillGood := func(certificate identity.Certificate) error { return s.o.Verifier.Recheck(certificate, now) }
-	if err := s.o.Registry.MayUse(ctx, used.Passkey, stillGood); err != nil {
+	if err := s.o.Registry.MayUse(ctx, used.Passkey, s.stillGood(ctx)); err != nil {
 		return used, err
 	}
 	return used, s.o.Registry.Used(ctx, used.Passkey)
