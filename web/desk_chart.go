@@ -26,7 +26,7 @@ type chartLabel struct {
 const (
 	chartWidth  = 420
 	chartLabels = 165 // for the labels
-	chartValues = 60  // for the totals
+	chartValues = 85  // for the totals
 	chartRow    = 30
 	labelRunes  = 16
 )
