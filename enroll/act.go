@@ -77,17 +77,16 @@ type right struct {
 }
 
 var (
-	rightTickets   = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
-	rightCards     = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
-	rightVouch     = right{roles: []identity.Role{identity.RoleOperator}}
-	rightReturn    = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}}
-	rightApprove   = right{roles: []identity.Role{identity.RoleApprover}, fresh: true}
-	rightDecline   = right{roles: []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}}
-	rightGrant     = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
-	rightClients   = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
-	rightPeople    = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
-	rightOpposed   = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
-	rightRetention = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleAuditor}, fresh: true}
+	rightTickets = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
+	rightCards   = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
+	rightVouch   = right{roles: []identity.Role{identity.RoleOperator}}
+	rightReturn  = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}}
+	rightApprove = right{roles: []identity.Role{identity.RoleApprover}, fresh: true}
+	rightDecline = right{roles: []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}}
+	rightGrant   = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
+	rightClients = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
+	rightPeople  = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
+	rightOpposed = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
 )
 
 // may refuses an act that its doer has no right to. Roles are read in the

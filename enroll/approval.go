@@ -83,13 +83,13 @@ func (r *Registry) Approval(ctx context.Context, id string) (Approval, error) {
 // undertake does a deed by the policy's rule: at once, and nil; or a request
 // that waits for another person; or a refusal. The console stands outside the
 // rule: whoever commands the machine commands the records.
-func (r *Registry) undertake(ctx context.Context, act Act, need right, a Approval) (*Approval, error) {
+func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approval, error) {
 	a.By, a.Reason = act.Actor(), act.Reason
 	var asked *Approval
 	var after telling
 	err := r.records.Change(ctx, func(u Unit) (err error) {
 		asked, after = nil, telling{}
-		if err := r.may(ctx, u, act, need); err != nil {
+		if err := r.may(ctx, u, act, rightTo(a.Deed)); err != nil {
 			return err
 		}
 		if err := r.possible(ctx, u, &a); err != nil {
@@ -183,6 +183,9 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		case act.Actor() == a.By || act.Actor() == a.Subject:
 			return &Refusal{Reason: ReasonApprovalOwn, Holder: a.Subject}
 		}
+		if err := r.stillMay(ctx, u, a); err != nil {
+			return err
+		}
 		if err := r.possible(ctx, u, &a); err != nil {
 			return err
 		}
@@ -228,6 +231,24 @@ func (r *Registry) Decline(ctx context.Context, act Act, id string) (Approval, e
 		return Approval{}, err
 	}
 	return a, r.tell(ctx, telling{ticket: a.Ticket})
+}
+
+// rightTo is what asking for a deed needs.
+func rightTo(d Deed) right {
+	switch d {
+	case DeedGrant:
+		return rightGrant
+	case DeedReactivate:
+		return rightReturn
+	}
+	return rightVouch
+}
+
+// stillMay refuses the request of somebody whose role was taken away since.
+func (r *Registry) stillMay(ctx context.Context, u Reader, a Approval) error {
+	need := rightTo(a.Deed)
+	need.fresh = false
+	return r.may(ctx, u, Act{By: a.By}, need)
 }
 
 // keepSuspended makes a declined proposal the card's reason: it is suspended

@@ -157,6 +157,11 @@ func TestApproveRefuses(t *testing.T) {
 			func(d *desk) enroll.Act { return d.by(alice) }, enroll.ReasonApprovalOwn},
 		{"a request of yesterday", func(_ *testing.T, d *desk) { d.pass(24 * time.Hour) },
 			func(d *desk) enroll.Act { return d.by(approver) }, enroll.ReasonApprovalOver},
+		{"for who is no longer what they were", func(t *testing.T, d *desk) {
+			if err := d.Withdraw(t.Context(), console, admin, identity.RoleAdmin); err != nil {
+				t.Fatal(err)
+			}
+		}, func(d *desk) enroll.Act { return d.by(approver) }, enroll.ReasonRoleMissing},
 		{"a machine", func(t *testing.T, d *desk) {
 			if _, _, err := d.AddClient(t.Context(), console, "robot", enroll.Scopes(), 0); err != nil {
 				t.Fatal(err)

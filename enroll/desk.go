@@ -155,14 +155,14 @@ func (r *Registry) ticketEvent(t TicketRecord, kind string) *audit.Event {
 // be an active one of that professional; the passkey then follows it. One that
 // stands on no card is stopped by hand only.
 func (r *Registry) AllowDeskProof(ctx context.Context, act Act, ticketID, tokenID string) (*Approval, error) {
-	return r.undertake(ctx, act, rightVouch, Approval{Deed: DeedDeskProof, Ticket: ticketID, Card: tokenID})
+	return r.undertake(ctx, act, Approval{Deed: DeedDeskProof, Ticket: ticketID, Card: tokenID})
 }
 
 // AllowReset lets the workstation of this ticket empty an applet that holds
 // something, by the policy's rule: nil is done, an Approval is the request that
 // waits.
 func (r *Registry) AllowReset(ctx context.Context, act Act, ticketID string) (*Approval, error) {
-	return r.undertake(ctx, act, rightVouch, Approval{Deed: DeedReset, Ticket: ticketID})
+	return r.undertake(ctx, act, Approval{Deed: DeedReset, Ticket: ticketID})
 }
 
 // leavePossible refuses leave for a ticket that is over or needs none, and to

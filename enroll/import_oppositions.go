@@ -38,12 +38,15 @@ const (
 // extraction Porteurs_CPS_CPF, and plain ones. The other columns are passed
 // over; a file that lacks one of the three, or has one twice, is refused.
 func oppositionLayout() layout {
-	return layout{foreign: true, fields: map[string]string{
+	return layout{foreign: true, rows: maxCards, fields: map[string]string{
 		"numero carte": fieldCard, "numero de carte": fieldCard, "card number": fieldCard,
 		"identifiant pp": fieldHolder, "rpps": fieldHolder, "numero rpps": fieldHolder,
 		"date opposition": fieldOpposition, "date d opposition": fieldOpposition, "opposition date": fieldOpposition,
 	}}
 }
+
+// maxCards bounds the rows of one list; the country's has some two million.
+const maxCards = 10_000_000
 
 // opposed is what a file says of one card that is known here.
 type opposed struct {

@@ -50,7 +50,7 @@ const (
 // needs a PS_IdNat or an RPPS; all other columns may be missing. Roles are no
 // column: they are granted, one by one.
 func peopleLayout() layout {
-	return layout{fields: map[string]string{
+	return layout{rows: maxPeople, fields: map[string]string{
 		"ps idnat": fieldIdNat, "psidnat": fieldIdNat, "identification nationale pp": fieldIdNat,
 		"rpps": fieldRPPS, "identifiant pp": fieldRPPS,
 		"family name": fieldFamilyName, "nom": fieldFamilyName, "nom d exercice": fieldFamilyName,
@@ -126,9 +126,6 @@ func readPeople(ctx context.Context, in io.Reader) ([]peopleRow, ImportReport, e
 		}
 		if first, twice := lines[p.idNat]; twice {
 			return fmt.Errorf("%s is on line %d already", p.idNat, first)
-		}
-		if len(people) == maxPeople {
-			return fmt.Errorf("more than %d rows", maxPeople)
 		}
 		lines[p.idNat] = row.line
 		people = append(people, p)

@@ -148,6 +148,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		{"a column of somebody else's", "ps_idnat,roles\n", `unknown column "roles"`},
 		{"a column twice", "ps_idnat,nom,family_name\n", "two columns for family_name"},
 		{"a header without end", "ps_idnat" + strings.Repeat(" ", 1<<17), "more than"},
+		{"rows without end", "ps_idnat\n" + strings.Repeat("x\n", 200_001), "more than 200000 rows"},
 		{"a picture", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "unknown column"},
 	}
 	for _, tt := range tests {

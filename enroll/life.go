@@ -127,7 +127,7 @@ func (r *Registry) changed(ctx context.Context, act func(Unit) (telling, error))
 // Reactivate brings a suspended card back, by the policy's rule: nil is done,
 // an Approval is the request that waits for another person.
 func (r *Registry) Reactivate(ctx context.Context, act Act, tokenID string) (*Approval, error) {
-	return r.undertake(ctx, act, rightReturn, Approval{Deed: DeedReactivate, Card: tokenID})
+	return r.undertake(ctx, act, Approval{Deed: DeedReactivate, Card: tokenID})
 }
 
 // Replace revokes a card in favour of another of the same person, which is

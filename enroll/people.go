@@ -171,7 +171,7 @@ func (r *Registry) Grant(ctx context.Context, act Act, subject identity.PSIdNat,
 	if !slices.Contains(roles(), role) {
 		return nil, &Refusal{Reason: ReasonRoleUnknown, Detail: string(role)}
 	}
-	return r.undertake(ctx, act, rightGrant, Approval{Deed: DeedGrant, Subject: subject, Role: role})
+	return r.undertake(ctx, act, Approval{Deed: DeedGrant, Subject: subject, Role: role})
 }
 
 // Withdraw takes a role away, at once: that needs one pair of eyes. The last

@@ -41,6 +41,7 @@ type sheet struct {
 	column map[string]int // field → index of its cell
 	errors rowErrors
 	rows   int
+	most   int
 }
 
 // rowErrors gathers what was wrong.
@@ -62,6 +63,7 @@ func (e *rowErrors) add(line int, format string, args ...any) {
 type layout struct {
 	fields  map[string]string
 	foreign bool // columns that are none of ours are passed over
+	rows    int  // at most
 }
 
 // refuseLayout is the error for a file that is not the one expected.
@@ -84,7 +86,7 @@ func openSheet(r io.Reader, l layout) (*sheet, error) {
 	if !ended && len(start) == maxRow {
 		return nil, refuseLayout("line 1 has more than %d bytes", maxRow)
 	}
-	s := &sheet{csv: csv.NewReader(in), limit: limit, column: map[string]int{}}
+	s := &sheet{csv: csv.NewReader(in), limit: limit, column: map[string]int{}, most: l.rows}
 	s.csv.ReuseRecord = true
 	s.csv.Comma = separator(line)
 	s.csv.LazyQuotes = s.csv.Comma == '|' // such files quote nothing
@@ -166,6 +168,8 @@ func (s *sheet) each(ctx context.Context, take func(sheetRow) error) error {
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case s.rows == s.most && (err == nil || errors.As(err, &broken)):
+			return refuseLayout("more than %d rows", s.most)
 		case errors.As(err, &broken):
 			s.rows++
 			s.errors.add(broken.StartLine, "%v", broken.Err)

@@ -48,11 +48,9 @@ func (r reader) ApprovalPage(ctx context.Context, q enroll.ApprovalQuery) (enrol
 	if err != nil {
 		return enroll.ApprovalPage{}, err
 	}
-	if len(q.States) > 0 {
-		in(&w, "state", q.States)
-	}
-	rows, err := r.q.QueryContext(ctx, `SELECT `+approvalColumns+` FROM approvals`+w.where()+
-		` ORDER BY requested_at DESC, id DESC`+w.limit(q.Limit+1), w.args...)
+	const order = ` ORDER BY requested_at DESC, id DESC`
+	where := inStates(&w, "approvals", q.States, order, q.Limit+1)
+	rows, err := r.q.QueryContext(ctx, `SELECT `+approvalColumns+` FROM approvals`+where+order+w.limit(q.Limit+1), w.args...)
 	page := enroll.ApprovalPage{}
 	if page.Approvals, err = all(rows, err, scanApproval); err != nil {
 		return enroll.ApprovalPage{}, err

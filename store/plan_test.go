@@ -29,6 +29,7 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 		{name: "tickets", read: tickets(enroll.TicketQuery{})},
 		{name: "tickets, next page", read: tickets(enroll.TicketQuery{After: place})},
 		{name: "tickets in a state", read: tickets(enroll.TicketQuery{States: []enroll.TicketState{enroll.TicketOpen}, After: place})},
+		{name: "tickets in two states", read: tickets(enroll.TicketQuery{States: []enroll.TicketState{enroll.TicketOpen, enroll.TicketDone}, After: place}), sort: true},
 		{name: "an operator's tickets", read: tickets(enroll.TicketQuery{Operator: bob, After: place})},
 		{name: "a person's tickets", read: tickets(enroll.TicketQuery{Holder: bob, After: place})},
 		{name: "requests", read: approvals(enroll.ApprovalQuery{After: place})},
@@ -39,6 +40,7 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 		{name: "audit of a person", read: searching(audit.Query{Person: bob, After: "1.1"}), sort: true},
 		{name: "audit of a card", read: searching(audit.Query{Card: cardA, After: "1.1"})},
 		{name: "audit of a kind", read: searching(audit.Query{Kinds: []string{audit.KindLoginCPS}, After: "1.1"})},
+		{name: "audit of two kinds", read: searching(audit.Query{Kinds: []string{"a", "b"}, After: "1.1"}), sort: true},
 		{name: "audit of refusals", read: searching(audit.Query{Outcome: audit.Refused, After: "1.1"})},
 		{name: "tickets that are due", read: func(s reading) error { _, err := s.TicketsDue(s.t.Context(), noon, 9); return err }, sort: true},
 		{name: "certificates to look at again", read: func(s reading) error { _, err := s.CurrentCertificates(s.t.Context(), cardA, 9); return err }},
@@ -51,7 +53,7 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 				plans++
 				for line := range strings.Lines(plan) {
 					line = strings.TrimSpace(line)
-					scans := strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "INDEX") && !strings.Contains(line, "SCAN by_")
+					scans := strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "INDEX") && !strings.Contains(line, "SCAN piece")
 					if scans || strings.Contains(line, "TEMP B-TREE") && !tt.sort {
 						t.Errorf("%s, in\n%s", line, plan)
 					}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"cpsgate/audit"
-	"cpsgate/identity"
 )
 
 var (
@@ -17,7 +15,6 @@ var (
 )
 
 // Search gives one page of the events that a query chooses, the latest first.
-// A person is looked for in three columns, each by its own index.
 func (r reader) Search(ctx context.Context, q audit.Query) (audit.Page, error) {
 	limit := q.PageSize()
 	var c clause
@@ -26,8 +23,8 @@ func (r reader) Search(ctx context.Context, q audit.Query) (audit.Page, error) {
 	}
 	query := `SELECT ` + eventColumns + ` FROM audit_events` + c.where()
 	order := ` ORDER BY at DESC, sequence DESC`
-	if q.Person != "" {
-		query = r.byPerson(&c, q.Person, order, limit)
+	if parts := partsOf(&c, q); len(parts) > 1 {
+		query = `SELECT ` + eventColumns + ` FROM audit_events WHERE ` + c.pieces("audit_events", "sequence", parts, order, limit+1)
 	}
 	rows, err := r.q.QueryContext(ctx, query+order+c.limit(limit+1), c.args...)
 	events, err := all(rows, err, scanEvent)
@@ -43,16 +40,20 @@ func (r reader) Search(ctx context.Context, q audit.Query) (audit.Page, error) {
 	return page, nil
 }
 
-// byPerson unites what the three indexes give, each no longer than the page.
-func (r reader) byPerson(c *clause, who identity.PSIdNat, order string, limit int) string {
-	var parts []string
-	person, most := c.numbered("?", string(who)), c.numbered("?", limit+1)
-	for _, column := range []string{"subject", "actor", "approver"} {
-		condition := column + " = " + person + " AND " + column + " <> ''"
-		parts = append(parts, `SELECT * FROM (SELECT sequence FROM audit_events WHERE `+
-			strings.Join(append([]string{condition}, c.conditions...), " AND ")+order+` LIMIT `+most+`) AS by_`+column)
+// partsOf are the conditions of which one must hold, and each of which has an
+// index of its own.
+func partsOf(c *clause, q audit.Query) (parts []string) {
+	if q.Person != "" {
+		person := c.numbered("?", string(q.Person))
+		for _, column := range []string{"subject", "actor", "approver"} {
+			parts = append(parts, column+" = "+person+" AND "+column+" <> ''")
+		}
+		return parts
 	}
-	return `SELECT ` + eventColumns + ` FROM audit_events WHERE sequence IN (` + strings.Join(parts, " UNION ") + `)`
+	for _, kind := range q.Kinds {
+		parts = append(parts, c.numbered("kind = ?", kind))
+	}
+	return parts
 }
 
 func choose(c *clause, q audit.Query) error {
@@ -66,7 +67,7 @@ func choose(c *clause, q audit.Query) error {
 	if q.Card != "" {
 		c.and("card = ? AND card <> ''", q.Card)
 	}
-	if len(q.Kinds) > 0 {
+	if len(q.Kinds) == 1 || q.Person != "" && len(q.Kinds) > 0 {
 		in(c, "kind", q.Kinds)
 	}
 	switch q.Outcome {

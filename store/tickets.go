@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"cpsgate/enroll"
@@ -67,17 +65,15 @@ func (r reader) TicketPage(ctx context.Context, q enroll.TicketQuery) (enroll.Ti
 	if err != nil {
 		return enroll.TicketPage{}, err
 	}
-	if len(q.States) > 0 {
-		in(&w, "state", q.States)
-	}
 	if q.Operator != "" {
 		w.and("operator = ?", string(q.Operator))
 	}
 	if q.Holder != "" {
 		w.and("holder = ?", string(q.Holder))
 	}
-	rows, err := r.q.QueryContext(ctx, `SELECT `+ticketColumns+` FROM tickets`+w.where()+
-		` ORDER BY opened_at DESC, id DESC`+w.limit(q.Limit+1), w.args...)
+	const order = ` ORDER BY opened_at DESC, id DESC`
+	where := inStates(&w, "tickets", q.States, order, q.Limit+1)
+	rows, err := r.q.QueryContext(ctx, `SELECT `+ticketColumns+` FROM tickets`+where+order+w.limit(q.Limit+1), w.args...)
 	records, err := all(rows, err, scanTicket)
 	if err != nil {
 		return enroll.TicketPage{}, err
@@ -104,59 +100,4 @@ func (r reader) TicketsDue(ctx context.Context, now time.Time, limit int) ([]str
 func scanText(r row) (s string, err error) {
 	err = r.Scan(&s)
 	return s, err
-}
-
-// clause gathers the conditions of a query. A "?" in one becomes the next
-// numbered parameter, as PostgreSQL and SQLite both read.
-type clause struct {
-	conditions []string
-	args       []any
-}
-
-func (c *clause) and(condition string, args ...any) {
-	c.conditions = append(c.conditions, c.numbered(condition, args...))
-}
-
-func (c *clause) numbered(text string, args ...any) string {
-	for _, a := range args {
-		c.args = append(c.args, a)
-		text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(c.args)), 1)
-	}
-	return text
-}
-
-func (c *clause) where() string {
-	if len(c.conditions) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(c.conditions, " AND ")
-}
-
-func (c *clause) limit(n int) string { return c.numbered(" LIMIT ?", n) }
-
-// in asks that a column be one of some words.
-func in[T ~string](c *clause, column string, words []T) {
-	marks, args := make([]string, len(words)), make([]any, len(words))
-	for i, w := range words {
-		marks[i], args[i] = "?", string(w)
-	}
-	c.and(column+" IN ("+strings.Join(marks, ", ")+")", args...)
-}
-
-// place is the cursor of a list ordered by a time and an id.
-func place(at int64, id string) string { return fmt.Sprintf("%d.%s", at, id) }
-
-// latestFirst begins the query for what comes after a place, going backwards.
-func latestFirst(after, timeColumn, idColumn string) (clause, error) {
-	var c clause
-	if after == "" {
-		return c, nil
-	}
-	number, id, found := strings.Cut(after, ".")
-	var at int64
-	if _, err := fmt.Sscanf(number, "%d", &at); err != nil || !found {
-		return c, &enroll.Refusal{Reason: enroll.ReasonCursor, Err: err}
-	}
-	c.and("("+timeColumn+", "+idColumn+") < (?, ?)", at, id)
-	return c, nil
 }
