@@ -391,6 +391,8 @@ func TestWatch(t *testing.T) {
 				if e.Kind == kind && (e.Reader == reader.Name || e.Reader == "") {
 					return e
 				}
+			case err := <-done:
+				t.Fatalf("no %s: Watch ended by %v", kind, err)
 			case <-deadline:
 				t.Fatalf("no %s", kind)
 			}

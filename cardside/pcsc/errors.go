@@ -109,14 +109,25 @@ func coded(op string, code Code) error {
 	return &Error{Op: op, Code: code, Kind: kind}
 }
 
-// lost turns a failed transmission to the service itself into its absence: it
-// ended while this program was connected to it.
-func lost(err error) error {
+// unreached turns a failed transmission to the service into its absence.
+func unreached(err error) error {
 	var e *Error
 	if errors.As(err, &e) && errors.Is(e.Kind, ErrTransmission) {
 		return &Error{Op: e.Op, Code: e.Code, Kind: ErrNoService}
 	}
 	return err
+}
+
+// lost turns a failure to reach the service itself into its absence: it ended
+// while this program was connected to it. A denial is one too, since leave was
+// given when the session was opened: pcsc-lite answers its waiting clients so
+// as it ends.
+func lost(err error) error {
+	var e *Error
+	if errors.As(err, &e) && errors.Is(e.Kind, ErrDenied) {
+		return &Error{Op: e.Op, Code: e.Code, Kind: ErrNoService}
+	}
+	return unreached(err)
 }
 
 func hasCode(err error, code Code) bool {

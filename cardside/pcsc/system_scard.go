@@ -24,7 +24,7 @@ type systemCard struct{ card *scard.Card }
 func establish() (*system, error) {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
-		return nil, lost(translate("connecting to the smart card service", err))
+		return nil, unreached(translate("connecting to the smart card service", err))
 	}
 	return &system{ctx}, nil
 }
