@@ -13,6 +13,7 @@ import (
 	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/mtls"
+	"cpsgate/web"
 )
 
 // judge is the verifier that the pages ask, with what feeds it: CRLs kept
@@ -102,6 +103,17 @@ func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, erro
 		j.log.Warn("leniency used", "allowed", verdict.Allowed, "serial", verdict.Holder.Certificate.Serial, "issuer", verdict.Holder.Certificate.Issuer)
 	}
 	return verdict.Holder, nil
+}
+
+// standing tells how it stands with each CRL in force, for the pages.
+func (j *judge) standing() []web.RevocationStatus {
+	var all []web.RevocationStatus
+	for _, s := range j.crls.Status() {
+		if s.Verdict != mtls.CRLIsMissing && !s.Delta {
+			all = append(all, web.RevocationStatus{Authority: s.Authority, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate, Entries: s.Entries})
+		}
+	}
+	return all
 }
 
 func (j *judge) tell() {

@@ -221,6 +221,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
+		Trail: p.store, Revocation: p.judge.standing,
 	})
 	return err
 }
@@ -260,6 +261,7 @@ const (
 // finish. Each hangup reloads the trust.
 func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{}) error {
 	main := p.server(p.web.Main())
+	main.RegisterOnShutdown(p.web.EndStreams)
 	card := p.server(p.web.Card())
 	card.ConnContext = mtls.ConnContext
 	card.SetKeepAlivesEnabled(false) // Connection: close after each answer
