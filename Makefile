@@ -6,10 +6,14 @@ GOLANGCI   = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 RESULTS    = tmp/test.json
 
-.PHONY: build demo test check lint vuln bench clean
+.PHONY: build cardside demo test check lint vuln bench clean
 
-build: ## both programs into bin/
+build: ## the server into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cpsgate ./cmd/cpsgate
+
+cardside: ## the workstation's program into bin/
+	test/packages.sh
+	$(GO) build -trimpath -o bin/cardside ./cmd/cardside
 
 demo: build ## the product on embedded defaults; Ctrl-C ends it
 	@exec bin/cpsgate demo
@@ -24,6 +28,12 @@ check: ## what fails quickest: format, vet, a build for every desk
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not gofmt-ed: $$files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./cmd/cpsgate/... ./identity/... ./internal/layout/...
 	CGO_ENABLED=0 $(GO) test ./internal/layout/
+	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardside
+
+bench: ## CRLs and logins beside openssl, crypto/x509, bare Go TLS and nginx; prints ratios
+	test/packages.sh
+	$(GO) run ./bench/crl
+	$(GO) run ./bench/logins
 
 lint: ## go vet and the linters of .golangci.yaml
 	$(GO) vet ./...
