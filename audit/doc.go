@@ -11,6 +11,9 @@
 // no spaces. Texts hold printable characters only, so the only escapes are \"
 // and \\. An event whose encoding is not exactly this is reported as edited.
 //
+// Old events go by a Retention, which leaves a signed Checkpoint in their place:
+// the chain that is left begins there.
+//
 // Guaranteed: Verify finds, and says where, any edited, removed, moved or
 // inserted event, and a tail cut off, by comparing the events with each other
 // and with the tail the ledger keeps apart. An event that cannot be appended is

@@ -31,6 +31,9 @@ func eventually(t *testing.T, what string, is func() bool) {
 func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
 	server := staffed(t)
 	commands := open(t, server.path, enroll.Policy{})
+	if err := server.WatchFromNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -40,8 +43,6 @@ func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
 	})
 	defer watching.Wait()
 	defer stop()
-	time.Sleep(30 * time.Millisecond) // it has looked once
-
 	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +65,15 @@ func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
 func TestAChangeIsToldUntilItIsHeard(t *testing.T) {
 	server := staffed(t)
 	commands := open(t, server.path, enroll.Policy{})
-	server.mu.Lock()
 	server.hook = errDisk
-	server.mu.Unlock()
+	if err := server.WatchFromNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() { _ = server.WatchChanges(ctx, 5*time.Millisecond) })
 	defer watching.Wait()
 	defer stop()
-	time.Sleep(20 * time.Millisecond)
 	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
 		t.Fatal(err)
 	}

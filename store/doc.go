@@ -1,5 +1,6 @@
-// Package store keeps people, cards, certificates, passkeys, the audit and the
-// records of sessions in one SQLite file.
+// Package store keeps people, cards, certificates, passkeys, the desk's tickets
+// and requests, machine clients, the audit and the records of sessions in one
+// SQLite file.
 //
 // It implements enroll.Records, audit.Ledger and the methods of
 // sessions.Keeper (which it need not import). The SQL is written once, in the
@@ -11,7 +12,7 @@
 // one that others can reach is refused, as is one made by a newer cpsgate.
 //
 // Not guaranteed: nothing in the file is encrypted. It holds no secret that
-// signs anyone in (tokens are hashed, passkeys are public keys), but it does
+// signs anyone in (tokens and codes are hashed, passkeys are public keys), but it does
 // hold who works here; and whoever can write to it can forge records. The
 // audit chain shows some of that afterwards, see package audit. SQLite's WAL
 // wants a local file system, not NFS.

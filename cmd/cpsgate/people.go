@@ -53,7 +53,7 @@ func input(env *environment, path string) (io.ReadCloser, error) {
 
 type peopleImportCommand struct {
 	dataFlag
-	File     string `arg:"" help:"CSV with a header (see docs/enrolment.md); - reads standard input."`
+	File     string `arg:"" help:"CSV with a header (see docs/files.md); - reads standard input."`
 	DryRun   bool   `help:"Read and compare; change nothing."`
 	Reason   string `help:"Why, for the audit."`
 	Progress bool   `help:"Say on standard error how far it has come."`
