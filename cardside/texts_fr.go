@@ -12,7 +12,7 @@ const (
 var french = map[Reason]Sentence{
 	ReasonNotBuilt: {"Ce programme ne sait pas faire cela sur ce poste",
 		"Il a été préparé sans une partie dont il a besoin.",
-		[]string{"Installez le paquet complet de cardside", "Service informatique : voir docs/cards.md, « Construire »"}},
+		[]string{"Installez le paquet complet de cardside", "Service informatique : voir docs/cards.md, « Building »"}},
 	ReasonNoService: {"Le service des cartes à puce ne répond pas",
 		"Ce poste a un service qui parle aux lecteurs ; il est arrêté ou absent.",
 		[]string{"Redémarrez le poste", "Service informatique : démarrez pcscd (Linux) ou « Carte à puce » (Windows)"}},
