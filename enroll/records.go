@@ -41,8 +41,10 @@ type Reader interface {
 	Changes
 }
 
-// People finds professionals.
+// People finds professionals; ProfessionalsOf those of some identifiers that
+// there are, in no order.
 type People interface {
+	ProfessionalsOf(ctx context.Context, ids []identity.PSIdNat) ([]identity.Professional, error)
 	Professional(ctx context.Context, idNat identity.PSIdNat) (identity.Professional, error)
 	ProfessionalByHandle(ctx context.Context, userHandle []byte) (identity.Professional, error)
 }
@@ -159,7 +161,7 @@ type Passkeys interface {
 // SaveCertificate of a known issuer and serial with another fingerprint, card
 // or holder is ErrConflict.
 type Writer interface {
-	SaveProfessional(ctx context.Context, p identity.Professional) error
+	SaveProfessional(ctx context.Context, people ...identity.Professional) error
 	SaveCard(ctx context.Context, c identity.Card) error
 	SaveCertificate(ctx context.Context, c identity.Certificate) error
 	SavePasskey(ctx context.Context, p identity.Passkey) error

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"cpsgate/enroll"
@@ -19,11 +20,17 @@ func (c *clause) and(condition string, args ...any) {
 }
 
 func (c *clause) numbered(text string, args ...any) string {
+	var b strings.Builder
 	for _, a := range args {
+		before, after, _ := strings.Cut(text, "?")
 		c.args = append(c.args, a)
-		text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(c.args)), 1)
+		b.WriteString(before)
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(len(c.args)))
+		text = after
 	}
-	return text
+	b.WriteString(text)
+	return b.String()
 }
 
 func (c *clause) where() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,15 +53,34 @@ func contractDirectory(t *testing.T, b backend) {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
 	}
+	some, err := b.ProfessionalsOf(t.Context(), []identity.PSIdNat{"83", "8x", "80"})
+	slices.SortFunc(some, func(a, b identity.Professional) int { return strings.Compare(string(a.IdNat), string(b.IdNat)) })
+	if got := ids(some, err); got != "03" {
+		t.Errorf("some: %s", got)
+	}
+	none, err := b.ProfessionalsOf(t.Context(), nil)
+	same(t, "none", none, err, nil)
 	if got := ids(b.Staff(t.Context())); got != "1" {
 		t.Errorf("staff: %s", got)
+	}
+	change(t, b, func(ctx context.Context, u enroll.Unit) error { // many at once, some of them known
+		many := make([]identity.Professional, 0, 25)
+		for i := range 25 {
+			many = append(many, identity.Professional{
+				IdNat: identity.PSIdNat(fmt.Sprint("80", i)), UserHandle: []byte(fmt.Sprint("many", i%24, i/24)), FamilyName: fmt.Sprint("Z", i),
+			})
+		}
+		return errors.Join(u.SaveProfessional(ctx), u.SaveProfessional(ctx, many...))
+	})
+	if got := ids(b.PeopleBetween(t.Context(), enroll.Range{By: enroll.ByIdNat, Limit: 99, From: "800", To: "81"})); len(got) < 25 {
+		t.Errorf("many: %s", got)
 	}
 	change(t, b, func(ctx context.Context, u enroll.Unit) error { // a new name is found, the old one is not
 		p := person("80")
 		p.FamilyName, p.GivenName, p.Roles = "AAA", "Zoé", nil
 		return u.SaveProfessional(ctx, p)
 	})
-	if got := ids(b.PeopleBetween(t.Context(), enroll.Range{By: enroll.ByName, Limit: 9})); got != "01342" {
+	if got := ids(b.PeopleBetween(t.Context(), enroll.Range{By: enroll.ByName, Limit: 5})); got != "01342" {
 		t.Errorf("renamed: %s", got)
 	}
 }
