@@ -146,7 +146,7 @@ func (b *tableBuilder) build(repeats bool) (*serialTable, error) {
 			return nil, err
 		}
 	}
-	t.starts = compactStarts(b.starts)
+	t.starts = b.starts
 	t.chunks = slices.Clone(t.chunks)
 	b.trimLast()
 	return t, nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
-	"math"
 	"math/bits"
 )
 
@@ -40,14 +39,14 @@ func (x *serialIndex) all() iter.Seq2[serialKey, entryMeta] {
 // mixed word, and they are left out; when all serials have the same upper
 // words, those stand once in the table instead.
 type serialTable struct {
-	starts      bucketStarts
-	bucketShift uint8 // of the mixed word, to its bucket
-	strip       uint8 // octets of the mixed word left out: 0 or 2
-	stride      uint8 // octets of a record
-	strideBits  uint8 // its logarithm, where guessable
-	upper       uint8 // octets of the upper words: 0, 8 or 12
-	shared      bool  // all serials have the upper words of common
-	guessable   bool  // guess can read its records: of 8 or 16 octets, two left out
+	starts      []uint32 // first record of each bucket, and of what follows the last
+	bucketShift uint8    // of the mixed word, to its bucket
+	strip       uint8    // octets of the mixed word left out: 0 or 2
+	stride      uint8    // octets of a record
+	strideBits  uint8    // its logarithm, where guessable
+	upper       uint8    // octets of the upper words: 0, 8 or 12
+	shared      bool     // all serials have the upper words of common
+	guessable   bool     // guess can read its records: of 8 or 16 octets, two left out
 	common      serialKey
 	chunks      [][]byte
 }
@@ -70,12 +69,10 @@ func (t *serialTable) find(k serialKey) (entryMeta, bool) {
 		return 0, false
 	}
 	mixed := k.mixed()
-	from, to := t.starts.bucket(mixed >> (t.bucketShift & 63))
-	if from == to {
-		return 0, false
-	}
-	if t.guessable {
-		if meta, found, sure := t.guess(&k, mixed, from, to); sure {
+	starts := t.starts[mixed>>(t.bucketShift&63):]
+	from, to := starts[0], starts[1]
+	if t.guessable && from < to {
+		if meta, found, sure := t.guess(k.mid, mixed, from, to); sure {
 			return meta, found
 		}
 	}
@@ -84,59 +81,63 @@ func (t *serialTable) find(k serialKey) (entryMeta, bool) {
 
 // guess looks at a few records around where the mixed word, which is uniform,
 // must lie in its bucket. In an index that is not in the processor's cache this
-// is the one miss, and the processor can have several look-ups under way: no
-// branch is taken on what the records hold but for the answer. It is not sure
-// when the record may lie outside of what it looked at.
-func (t *serialTable) guess(k *serialKey, mixed uint64, from, to uint32) (meta entryMeta, found, sure bool) {
+// is the one miss, and the processor can have several look-ups under way: the
+// fewer instructions, the more; and no branch is taken on what the records hold
+// but for the answer. It is not sure when the record may lie outside of what it
+// looked at.
+func (t *serialTable) guess(upper, mixed uint64, from, to uint32) (meta entryMeta, found, sure bool) {
 	middle := from + uint32(mixed<<(64-t.bucketShift&63)>>32*uint64(to-from)>>32)
 	chunk := t.chunks[middle/chunkRecords]
-	size := scanWindow << (t.strideBits & 63)
-	at := max(int(middle%chunkRecords)-scanWindow/2, 0) << (t.strideBits & 63)
-	at = min(at, len(chunk)-size)
+	stride := t.strideBits & 7
+	at := max(int(middle%chunkRecords)-scanWindow/2, 0) << stride
+	at = min(at, len(chunk)-scanWindow<<stride)
 	if at < 0 {
 		return 0, false, false // fewer records than the window is wide
 	}
-	window := chunk[at : at+size]
-	hits := t.scan(window, mixed<<16)
-	first := middle - middle%chunkRecords + uint32(at>>(t.strideBits&63))
+	window := chunk[at:]
+	first := middle - middle%chunkRecords + uint32(at>>stride)
+	word := mixed << 16 >> 16
+	tail := bits.ReverseBytes32(uint32(mixed))
+	var hits uint8
+	if stride == 4 {
+		hits = scan16((*[16 * scanWindow]byte)(window), tail)
+	} else {
+		hits = scan8((*[8 * scanWindow]byte)(window), tail)
+	}
 	if hits == 0 {
-		word := mixed << 16 >> 16
 		before := first <= from || binary.BigEndian.Uint64(window)>>16 < word
-		after := first+scanWindow >= to || binary.BigEndian.Uint64(window[size-int(t.stride):])>>16 > word
+		after := first+scanWindow >= to || binary.BigEndian.Uint64(window[(scanWindow-1)<<stride:])>>16 > word
 		return 0, false, before && after
 	}
 	i := bits.TrailingZeros8(hits)
-	r := window[i<<(t.strideBits&63):]
-	first += uint32(i)
-	found = first >= from && first < to && t.sameUpper(r, *k)
-	return entryMeta(binary.BigEndian.Uint16(r[6:])), found, found
+	window = window[i<<stride:]
+	record := binary.BigEndian.Uint64(window)
+	found = first+uint32(i)-from < to-from && record>>16 == word && (t.shared || binary.BigEndian.Uint64(window[8:]) == upper)
+	return entryMeta(record), found, found
 }
 
-// scan finds the records of the window that begin with the six octets word
-// begins with: a bit for each, the first the lowest.
-func (t *serialTable) scan(window []byte, word uint64) uint8 {
-	if t.strideBits == 4 {
-		return scan16((*[16 * scanWindow]byte)(window), word)
+// scan16 finds which of the records, of 16 octets, have tail for the last four
+// octets of their mixed word: a bit for each, the first the lowest.
+//
+//go:noinline
+func scan16(r *[16 * scanWindow]byte, tail uint32) uint8 {
+	return same(r[0:], tail) | same(r[16:], tail)<<1 | same(r[32:], tail)<<2 | same(r[48:], tail)<<3 |
+		same(r[64:], tail)<<4 | same(r[80:], tail)<<5 | same(r[96:], tail)<<6 | same(r[112:], tail)<<7
+}
+
+// scan8 is scan16 for records of 8 octets.
+//
+//go:noinline
+func scan8(r *[8 * scanWindow]byte, tail uint32) uint8 {
+	return same(r[0:], tail) | same(r[8:], tail)<<1 | same(r[16:], tail)<<2 | same(r[24:], tail)<<3 |
+		same(r[32:], tail)<<4 | same(r[40:], tail)<<5 | same(r[48:], tail)<<6 | same(r[56:], tail)<<7
+}
+
+func same(record []byte, tail uint32) (hit uint8) {
+	if binary.LittleEndian.Uint32(record[2:]) == tail {
+		hit = 1
 	}
-	return scan8((*[8 * scanWindow]byte)(window), word)
-}
-
-//go:noinline
-func scan16(r *[16 * scanWindow]byte, word uint64) (hits uint8) {
-	return same(r[0:], word) | same(r[16:], word)<<1 | same(r[32:], word)<<2 | same(r[48:], word)<<3 |
-		same(r[64:], word)<<4 | same(r[80:], word)<<5 | same(r[96:], word)<<6 | same(r[112:], word)<<7
-}
-
-//go:noinline
-func scan8(r *[8 * scanWindow]byte, word uint64) uint8 {
-	return same(r[0:], word) | same(r[8:], word)<<1 | same(r[16:], word)<<2 | same(r[24:], word)<<3 |
-		same(r[32:], word)<<4 | same(r[40:], word)<<5 | same(r[48:], word)<<6 | same(r[56:], word)<<7
-}
-
-// same is 1 when a record begins with the six octets word begins with, else 0.
-func same(record []byte, word uint64) uint8 {
-	_, borrow := bits.Sub64(binary.BigEndian.Uint64(record)^word, 1<<16, 0)
-	return uint8(borrow)
+	return hit
 }
 
 // search halves a bucket until the record is found, or not.
@@ -188,7 +189,7 @@ func (t *serialTable) each(negative bool, yield func(serialKey, entryMeta) bool)
 	drop := 8 * t.strip
 	for bucket := range uint64(1) << (64 - t.bucketShift) {
 		high := bucket << t.bucketShift >> (64 - drop) << (64 - drop)
-		from, to := t.starts.bucket(bucket)
+		from, to := t.starts[bucket], t.starts[bucket+1]
 		for ; from < to; from++ {
 			r := t.records(from)
 			k := t.common
@@ -212,40 +213,6 @@ func readUpper(k *serialKey, r []byte, octets uint8) {
 	case 12:
 		k.hi, k.mid = binary.BigEndian.Uint32(r), binary.BigEndian.Uint64(r[4:])
 	}
-}
-
-// bucketStarts tells where each bucket's records begin. It takes two octets a
-// bucket, so that it stays in the processor's cache: distances from the start
-// of every 256th. Serials made up to crowd a few buckets can exceed those; then
-// far holds every start in full.
-type bucketStarts struct {
-	base []uint32 // start of every 256th bucket
-	near []uint16 // of each bucket and of the end, from its base
-	far  []uint32
-}
-
-// bucket returns its first record and the one after its last.
-func (s *bucketStarts) bucket(i uint64) (from, to uint32) {
-	if s.far != nil {
-		return s.far[i], s.far[i+1]
-	}
-	return s.base[i>>8] + uint32(s.near[i]), s.base[(i+1)>>8] + uint32(s.near[i+1])
-}
-
-// compactStarts takes the start of every bucket, and the end.
-func compactStarts(far []uint32) bucketStarts {
-	s := bucketStarts{base: make([]uint32, (len(far)-1)>>8+1), near: make([]uint16, len(far))}
-	for i, start := range far {
-		if i&0xff == 0 {
-			s.base[i>>8] = start
-		}
-		distance := start - s.base[i>>8]
-		if distance > math.MaxUint16 {
-			return bucketStarts{far: far}
-		}
-		s.near[i] = uint16(distance)
-	}
-	return s
 }
 
 // bucketBitsFor aims at twelve to twenty-four records a bucket; a large table has

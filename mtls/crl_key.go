@@ -39,30 +39,41 @@ func keyOfOctets(b *[maxSerial]byte) serialKey {
 	return serialKey{hi: binary.BigEndian.Uint32(b[:]), mid: binary.BigEndian.Uint64(b[4:]), lo: binary.BigEndian.Uint64(b[12:])}
 }
 
-func keyOfSerial(serial *big.Int) (serialKey, bool) {
-	if serial == nil || serial.BitLen() > maxSerial*8 {
-		return serialKey{}, false
+// keyOfSerial is false for what no CRL can list: nil, and numbers over maxSerial.
+func keyOfSerial(serial *big.Int) (k serialKey, ok bool) {
+	if serial == nil {
+		return k, false
 	}
-	k := serialKey{negative: serial.Sign() < 0}
+	k.negative = serial.Sign() < 0
 	words := serial.Bits()
-	if bits.UintSize == 64 {
-		switch len(words) {
-		case 3:
-			k.hi = uint32(words[2])
-			fallthrough
-		case 2:
-			k.mid = uint64(words[1])
-			fallthrough
-		case 1:
-			k.lo = uint64(words[0])
-		}
-		return k, true
+	if bits.UintSize != 64 {
+		return k.ofOctets(serial)
+	}
+	switch len(words) {
+	case 3:
+		k.hi, k.mid, k.lo = uint32(words[2]), uint64(words[1]), uint64(words[0])
+		return k, uint64(words[2])>>32 == 0
+	case 2:
+		k.mid, k.lo = uint64(words[1]), uint64(words[0])
+	case 1:
+		k.lo = uint64(words[0])
+	case 0:
+	default:
+		return k, false
+	}
+	return k, true
+}
+
+// ofOctets is keyOfSerial where words have 32 bits.
+func (k serialKey) ofOctets(serial *big.Int) (serialKey, bool) {
+	if serial.BitLen() > maxSerial*8 {
+		return k, false
 	}
 	var full [maxSerial]byte
 	serial.FillBytes(full[:])
-	wide := keyOfOctets(&full)
-	wide.negative = k.negative
-	return wide, true
+	of := keyOfOctets(&full)
+	of.negative = k.negative
+	return of, true
 }
 
 func (k serialKey) serial() *big.Int {
