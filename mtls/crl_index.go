@@ -169,21 +169,6 @@ func (t *serialTable) compare(r []byte, word, want uint64, k serialKey) int {
 	return cmp.Or(cmp.Compare(upper.hi, k.hi), cmp.Compare(upper.mid, k.mid))
 }
 
-// sameUpper compares the upper words of record r with those of k.
-func (t *serialTable) sameUpper(r []byte, k serialKey) bool {
-	if t.shared {
-		return true
-	}
-	r = r[8-t.strip+metaOctets:]
-	switch t.upper {
-	case 8:
-		return binary.BigEndian.Uint64(r) == k.mid
-	case 12:
-		return binary.BigEndian.Uint32(r) == k.hi && binary.BigEndian.Uint64(r[4:]) == k.mid
-	}
-	return true
-}
-
 // each yields every record until yield has had enough.
 func (t *serialTable) each(negative bool, yield func(serialKey, entryMeta) bool) bool {
 	drop := 8 * t.strip
