@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +31,7 @@ func serveChild(name, folder string) error {
 	}
 	server, config, err := s.bareServer(pair)
 	if name == ours {
+		debug.SetGCPercent(50) // as cpsgate serve does
 		server, config, err = s.cardServer(pair)
 	}
 	if err != nil {

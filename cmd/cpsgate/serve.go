@@ -32,6 +32,7 @@ func (cmd serveCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	spareMemory(env.environ)
 	log := slog.New(slog.NewJSONHandler(env.stderr, nil))
 	p, err := openProgram(env.ctx, c, log, env.now)
 	if err != nil {
