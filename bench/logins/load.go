@@ -19,22 +19,53 @@ import (
 	"cpsgate/bench/internal/measure"
 )
 
-// measure starts a server, warms it up, and counts its processor time over the
-// logins.
-func (s *site) measure(name string, logins int, o options) (r result, err error) {
-	server, err := s.start(name)
-	if err != nil {
-		return r, err
+// measureAll starts the servers, warms them up, and gives them their rounds.
+func (s *site) measureAll(o options) (results map[string]*standing, err error) {
+	results = map[string]*standing{}
+	servers := map[string]*running{}
+	defer func() {
+		for _, server := range servers {
+			err = errors.Join(err, server.stop())
+		}
+	}()
+	for _, name := range order() {
+		server, err := s.start(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		servers[name], results[name] = server, &standing{Start: server.start}
+		if _, err := s.round(server, o.slowLogins, o.clients); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	if _, err := s.load(server.address, max(logins/10, 4), o.clients); err != nil {
-		return r, err
+	for range o.rounds {
+		for _, name := range order() {
+			logins := o.logins
+			if name == nginxCRL {
+				logins = o.slowLogins
+			}
+			r, err := s.round(servers[name], logins, o.clients)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			results[name].Rounds = append(results[name].Rounds, r)
+		}
 	}
+	for name, server := range servers {
+		if results[name].Resident, err = measure.Status(server.pid, "VmRSS"); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// round counts a server's processor time over some logins.
+func (s *site) round(server *running, logins, clients int) (r result, err error) {
 	before, err := measure.CPU(server.pid)
 	if err != nil {
 		return r, err
 	}
-	outcome, err := s.load(server.address, logins, o.clients)
+	outcome, err := s.load(server.address, logins, clients)
 	if err != nil {
 		return r, err
 	}
@@ -45,12 +76,8 @@ func (s *site) measure(name string, logins int, o options) (r result, err error)
 	if outcome.Failed > 0 {
 		return r, fmt.Errorf("%d of %d logins failed: %s", outcome.Failed, logins, outcome.Failure)
 	}
-	r = result{
-		CPU: (after - before) / time.Duration(logins), Rate: float64(logins) / outcome.Took.Seconds(),
-		Busy: float64(after-before) / float64(outcome.Took), Start: server.start,
-	}
-	r.Resident, err = measure.Status(server.pid, "VmRSS")
-	return r, err
+	used := after - before
+	return result{used / time.Duration(logins), float64(logins) / outcome.Took.Seconds(), float64(used) / float64(outcome.Took)}, nil
 }
 
 func (s *site) start(name string) (*running, error) {
@@ -74,7 +101,8 @@ func (s *site) measureSwap(o options) (r swapResult, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	quiet, err := s.load(server.address, o.logins, 1)
+	logins := o.logins * swapRounds
+	quiet, err := s.load(server.address, logins, 1)
 	if err != nil {
 		return r, err
 	}
@@ -92,15 +120,18 @@ func (s *site) measureSwap(o options) (r swapResult, err error) {
 			}
 		}
 	})
-	swapping, err := s.load(server.address, o.logins, 1)
+	swapping, err := s.load(server.address, logins, 1)
 	close(done)
 	group.Wait()
-	r.Logins, r.Failed = o.logins, swapping.Failed
+	r.Logins, r.Failed = logins, swapping.Failed
 	r.Longest, r.LongestQuiet = swapping.Longest, quiet.Longest
 	return r, err
 }
 
-const swapEvery = 400 * time.Millisecond
+const (
+	swapEvery  = 400 * time.Millisecond
+	swapRounds = 8 // as many logins as in that many rounds
+)
 
 // outcome is what the load generator reports.
 type outcome struct {

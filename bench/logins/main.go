@@ -2,13 +2,15 @@
 // processor: full TLS 1.2 handshakes with RSA-2048 client certificates under an
 // RSA-4096 authority, one request each, answered with the verdict.
 //
-//	go run ./bench/logins [-logins N] [-entries N] [-runs N]
+//	go run ./bench/logins [-rounds N] [-logins N] [-entries N]
 //
-// In turn and in one run: cpsgate's card listener and verifier with a CRL of a
-// million entries; a bare Go TLS listener that only verifies the chain; nginx
-// with ssl_verify_client and no CRL; nginx with the same CRL. The server is
-// pinned to one core, the load generator to another. It prints medians and
-// ratios; nothing fails for being slow. It needs nginx and taskset.
+// Four servers, pinned to one core, wait side by side: cpsgate's card listener
+// and verifier with a CRL of a million entries; a bare Go TLS listener that only
+// verifies the chain; nginx with ssl_verify_client and no CRL; nginx with the
+// same CRL. The load generator, on another core, gives each in turn a few
+// logins, round after round, so that a busy moment of the machine falls on all
+// of them. It prints medians over the rounds, of the figures and of the ratios
+// within a round; nothing fails for being slow. It needs nginx and taskset.
 package main
 
 import (
@@ -23,10 +25,10 @@ import (
 
 func main() {
 	o := options{}
-	flag.IntVar(&o.logins, "logins", 1500, "logins of each run")
-	flag.IntVar(&o.slowLogins, "slow-logins", 60, "logins of each run of nginx with the CRL")
+	flag.IntVar(&o.logins, "logins", 200, "logins of each server in a round")
+	flag.IntVar(&o.slowLogins, "slow-logins", 8, "logins of nginx with the CRL in a round")
 	flag.IntVar(&o.entries, "entries", 1_000_000, "entries of the CRL")
-	flag.IntVar(&o.runs, "runs", 5, "runs of each server")
+	flag.IntVar(&o.rounds, "rounds", 25, "rounds")
 	flag.IntVar(&o.clients, "clients", 4, "logins under way at a time")
 	serve := flag.String("serve", "", "internal: the server to be")
 	load := flag.String("load", "", "internal: the folder to generate load from")
@@ -47,7 +49,7 @@ func main() {
 }
 
 type options struct {
-	logins, slowLogins, entries, runs, clients int
+	logins, slowLogins, entries, rounds, clients int
 }
 
 // The cores of the server and of the load generator.
@@ -75,66 +77,68 @@ func run(o options) error {
 		return err
 	}
 	defer site.remove()
-	results := map[string][]result{}
-	order := []string{ours, bare, nginx, nginxCRL}
-	for range o.runs {
-		for _, name := range order {
-			logins := o.logins
-			if name == nginxCRL {
-				logins = o.slowLogins
-			}
-			r, err := site.measure(name, logins, o)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			results[name] = append(results[name], r)
-		}
+	results, err := site.measureAll(o)
+	if err != nil {
+		return err
 	}
 	swap, err := site.measureSwap(o)
 	if err != nil {
 		return fmt.Errorf("swap: %w", err)
 	}
-	report(o, order, results, swap)
+	report(o, results, swap)
 	return nil
 }
 
-// result is one run of one server.
+// order is that of the table.
+func order() []string { return []string{ours, bare, nginx, nginxCRL} }
+
+// result is one server's part of one round.
 type result struct {
-	CPU      time.Duration // of the server, a login
-	Rate     float64       // logins a second
-	Busy     float64       // of the server's core, 0 to 1
-	Resident int64
-	Start    time.Duration // until it answers
+	CPU  time.Duration // of the server, a login
+	Rate float64       // logins a second
+	Busy float64       // of the server's core, 0 to 1
 }
 
-func report(o options, order []string, results map[string][]result, swap swapResult) {
-	fmt.Printf("%d logins a run (%d for nginx with the CRL), %d at a time, medians of %d runs; CRL of %d entries.\n", o.logins, o.slowLogins, o.clients, o.runs, o.entries)
-	fmt.Printf("Machine: %s; nginx and openssl: %s.\n\n", measure.Machine(), nginxVersion())
-	fmt.Println("| server | CPU a login | × | logins/s | core busy | resident | ready after |")
-	fmt.Println("|---|---:|---:|---:|---:|---:|---:|")
-	reference := medianOf(results[ours], func(r result) float64 { return float64(r.CPU) })
-	for _, name := range order {
-		all := results[name]
-		cpu := medianOf(all, func(r result) float64 { return float64(r.CPU) })
-		busy := medianOf(all, func(r result) float64 { return r.Busy })
+// standing is what is measured of a server once.
+type standing struct {
+	Rounds   []result
+	Resident int64         // after all rounds
+	Start    time.Duration // until it answered
+}
+
+func report(o options, results map[string]*standing, swap swapResult) {
+	fmt.Printf("%d rounds of %d logins for each server (%d for nginx with the CRL), %d at a time; CRL of %d entries.\n", o.rounds, o.logins, o.slowLogins, o.clients, o.entries)
+	fmt.Printf("Machine: %s; %s.\n\n", measure.Machine(), nginxVersion())
+	fmt.Println("| server | CPU a login | logins/s | core busy | resident | ready after |")
+	fmt.Println("|---|---:|---:|---:|---:|---:|")
+	for _, name := range order() {
+		s := results[name]
+		busy := medianOf(s.Rounds, func(r result) float64 { return r.Busy })
 		note := ""
 		if busy < 0.9 {
-			note = " (generator is the limit)"
+			note = " (the generator is the limit)"
 		}
-		fmt.Printf("| %s | %.3f ms | %.3f | %.0f%s | %.0f %% | %.0f MiB | %.2f s |\n", name, cpu/1e6, cpu/reference,
-			medianOf(all, func(r result) float64 { return r.Rate }), note, 100*busy,
-			medianOf(all, func(r result) float64 { return float64(r.Resident) })/(1<<20),
-			medianOf(all, func(r result) float64 { return r.Start.Seconds() }))
+		fmt.Printf("| %s | %.3f ms | %.0f%s | %.0f %% | %.0f MiB | %.2f s |\n", name, cpu(s)/1e6,
+			medianOf(s.Rounds, func(r result) float64 { return r.Rate }), note, 100*busy, float64(s.Resident)/(1<<20), s.Start.Seconds())
 	}
-	ratio := func(name string, of func(result) float64) float64 {
-		return medianOf(results[ours], of) / medianOf(results[name], of)
-	}
-	cpu := func(r result) float64 { return float64(r.CPU) }
 	fmt.Printf("\nCPU a login: %.3f × bare Go TLS (goal 1.05), %.3f × nginx without CRL (goal 1.1), 1/%.0f of nginx with the CRL (goal 1/80).\n",
-		ratio(bare, cpu), ratio(nginx, cpu), 1/ratio(nginxCRL, cpu))
-	fmt.Printf("Resident: 1/%.1f of nginx with the CRL (goal 1/5).\n", 1/ratio(nginxCRL, func(r result) float64 { return float64(r.Resident) }))
-	fmt.Printf("CRL replaced %d times under load: %d of %d logins failed; longest login %.0f ms, %.0f ms without replacing (goal: no pause above 50 ms).\n",
+		ratio(results[ours], results[bare]), ratio(results[ours], results[nginx]), 1/ratio(results[ours], results[nginxCRL]))
+	fmt.Printf("Resident: 1/%.1f of nginx with the CRL (goal 1/5).\n", float64(results[nginxCRL].Resident)/float64(results[ours].Resident))
+	fmt.Printf("CRL replaced %d times under load: %d of %d logins failed; longest login %.0f ms, %.0f ms with the CRL left alone (goal: no pause above 50 ms).\n",
 		swap.Swaps, swap.Failed, swap.Logins, ms(swap.Longest), ms(swap.LongestQuiet))
+}
+
+func cpu(s *standing) float64 {
+	return medianOf(s.Rounds, func(r result) float64 { return float64(r.CPU) })
+}
+
+// ratio is the median of the ratios within a round.
+func ratio(a, b *standing) float64 {
+	ratios := make([]float64, len(a.Rounds))
+	for i := range ratios {
+		ratios[i] = float64(a.Rounds[i].CPU) / float64(b.Rounds[i].CPU)
+	}
+	return measure.Median(ratios)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

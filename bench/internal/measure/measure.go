@@ -55,24 +55,26 @@ func Status(pid int, field string) (int64, error) {
 // ResetPeak makes VmHWM of this process start again from what it holds now.
 func ResetPeak() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// clockTick is USER_HZ, 100 on every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// CPU is the processor time that a process has used, in ticks of 10 ms.
+// CPU is the processor time that a process has used, to the microsecond: the
+// sum over its threads. What a thread that has ended used is not in it; servers
+// keep theirs.
 func CPU(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0, err
+	files, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "schedstat"))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("no process %d", pid)
 	}
-	// Fields are counted from behind the command's name, which may hold anything.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("stat of %d: %d fields", pid, len(fields))
+	var total int64
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return 0, err
+		}
+		used, _, _ := strings.Cut(string(text), " ") // then the time waited, and the slices
+		nanoseconds, err := strconv.ParseInt(used, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += nanoseconds
 	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick, err
+	return time.Duration(total), nil
 }
