@@ -28,7 +28,7 @@ func main() {
 	flag.IntVar(&o.logins, "logins", 200, "logins of each server in a round")
 	flag.IntVar(&o.slowLogins, "slow-logins", 8, "logins of nginx with the CRL in a round")
 	flag.IntVar(&o.entries, "entries", 1_000_000, "entries of the CRL")
-	flag.IntVar(&o.rounds, "rounds", 25, "rounds")
+	flag.IntVar(&o.rounds, "rounds", 28, "rounds")
 	flag.IntVar(&o.clients, "clients", 4, "logins under way at a time")
 	serve := flag.String("serve", "", "internal: the server to be")
 	load := flag.String("load", "", "internal: the folder to generate load from")

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -277,9 +276,10 @@ func nginxVersion() string {
 	if err != nil {
 		return "unknown"
 	}
-	version := strings.TrimSpace(string(out))
+	_, number, _ := strings.Cut(strings.TrimSpace(string(out)), "/")
+	version := "nginx " + number
 	if out, err = exec.Command("openssl", "version").Output(); err == nil {
 		version += ", " + strings.Join(strings.Fields(string(out))[:2], " ")
 	}
-	return filepath.Base(version)
+	return version
 }
