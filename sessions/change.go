@@ -36,7 +36,7 @@ func (m *Manager) replace(ctx context.Context, token string, from State, change 
 	if err == nil {
 		err = m.stand(ctx, k, s)
 	} else {
-		_, _ = m.end(ctx, func(*table) []key { return []key{k} })
+		_, _ = m.end(ctx, EndedByFailure, func(*table) []key { return []key{k} })
 	}
 	if err != nil {
 		return "", Session{}, fmt.Errorf("rotating a session: %w", err)
@@ -105,14 +105,14 @@ func (m *Manager) End(ctx context.Context, token string) error {
 	if !ok {
 		return nil
 	}
-	_, err := m.end(ctx, func(*table) []key { return []key{k} })
+	_, err := m.end(ctx, EndedByToken, func(*table) []key { return []key{k} })
 	return err
 }
 
 // EndByID ends the holder's session with that handle. Another's handle is
 // ErrNoSession, as an unknown one is.
 func (m *Manager) EndByID(ctx context.Context, holder identity.PSIdNat, id string) error {
-	n, err := m.end(ctx, func(t *table) []key {
+	n, err := m.end(ctx, EndedByHandle, func(t *table) []key {
 		k, found := t.ids[id]
 		if !found || t.sessions[k].Holder != holder {
 			return nil
@@ -127,32 +127,37 @@ func (m *Manager) EndByID(ctx context.Context, holder identity.PSIdNat, id strin
 
 // EndOfHolder ends all sessions of a person and says how many there were.
 func (m *Manager) EndOfHolder(ctx context.Context, holder identity.PSIdNat) (int, error) {
-	return m.end(ctx, func(t *table) []key { return t.holders.keys(string(holder)) })
+	return m.end(ctx, EndedByHolder, func(t *table) []key { return t.holders.keys(string(holder)) })
 }
 
 // EndOfCard ends all sessions that stand on a card.
 func (m *Manager) EndOfCard(ctx context.Context, tokenID string) (int, error) {
-	return m.end(ctx, func(t *table) []key { return t.cards.keys(tokenID) })
+	return m.end(ctx, EndedByCard, func(t *table) []key { return t.cards.keys(tokenID) })
 }
 
 // EndOfPasskey ends all sessions opened by a passkey.
 func (m *Manager) EndOfPasskey(ctx context.Context, credentialID []byte) (int, error) {
-	return m.end(ctx, func(t *table) []key { return t.passkeys.keys(string(credentialID)) })
+	return m.end(ctx, EndedByPasskey, func(t *table) []key { return t.passkeys.keys(string(credentialID)) })
 }
 
 // EndOfWorkstation ends all sessions on a workstation.
 func (m *Manager) EndOfWorkstation(ctx context.Context, workstation string) (int, error) {
-	return m.end(ctx, func(t *table) []key { return t.workstations.keys(workstation) })
+	return m.end(ctx, EndedByWorkstation, func(t *table) []key { return t.workstations.keys(workstation) })
 }
 
-// end takes the picked sessions out of memory, then out of the keeper. They
-// are ended here whatever the error.
-func (m *Manager) end(ctx context.Context, pick func(*table) []key) (n int, err error) {
+// end takes the picked sessions out of memory, then out of the keeper, and
+// tells of them. They are ended here whatever the error.
+func (m *Manager) end(ctx context.Context, reason string, pick func(*table) []key) (n int, err error) {
+	now := m.o.Now()
+	var ended []Session
 	m.mu.Lock()
 	keys := pick(m.table)
 	for _, k := range keys {
-		if _, found := m.table.sessions[k]; found {
+		if s, found := m.table.sessions[k]; found {
 			n++
+			if !s.expired(now) {
+				ended = append(ended, s.clone())
+			}
 		}
 		m.drop(k)
 	}
@@ -160,5 +165,7 @@ func (m *Manager) end(ctx context.Context, pick func(*table) []key) (n int, err 
 	if n == 0 {
 		return 0, nil
 	}
-	return n, m.forget(ctx, keys...)
+	err = m.forget(ctx, keys...)
+	m.tell(ctx, reason, ended...)
+	return n, err
 }

@@ -38,10 +38,10 @@ type Options struct {
 	Max          int // sessions in all; 0: 100,000
 	MaxPerHolder int // the least recently seen one gives way; 0: 16
 
-	// OnEvicted is told of each session that gave way to one just opened, so
-	// that its end can be recorded. Its context outlives the request. nil:
-	// nobody is told.
-	OnEvicted func(context.Context, Session)
+	// OnEnded is told once of each session that ends, whatever ends it, with
+	// one of the Ended reasons: after it has ended, on the node that ended it,
+	// under no lock. Its context outlives the request. nil: nobody is told.
+	OnEnded func(ctx context.Context, ended Session, reason string)
 
 	// Standing tells whether what the session was opened with still stands:
 	// the card, the passkey. Open and Rotate ask after the session is listed,
@@ -159,7 +159,7 @@ func (m *Manager) room(holder identity.PSIdNat) error {
 }
 
 // giveWay ends the holder's sessions beyond MaxPerHolder, the one just opened
-// spared, and tells OnEvicted of them. They are ended here whatever the Keeper
+// spared, and tells OnEnded of them. They are ended here whatever the Keeper
 // says: the session opened is none the worse for it.
 func (m *Manager) giveWay(ctx context.Context, opened key, holder identity.PSIdNat) {
 	now := m.o.Now()
@@ -169,9 +169,7 @@ func (m *Manager) giveWay(ctx context.Context, opened key, holder identity.PSIdN
 	for len(m.table.holders[string(holder)]) > m.o.MaxPerHolder {
 		k := m.table.leastRecent(holder, opened)
 		if s := m.table.sessions[k]; !s.expired(now) {
-			ended := s.clone()
-			ended.State = StateEnded
-			evicted = append(evicted, ended)
+			evicted = append(evicted, s.clone())
 		}
 		m.drop(k)
 		keys = append(keys, k)
@@ -180,12 +178,7 @@ func (m *Manager) giveWay(ctx context.Context, opened key, holder identity.PSIdN
 	if err := m.forget(ctx, keys...); err != nil {
 		m.o.Log.ErrorContext(ctx, "sessions that gave way stay kept", "sessions", len(keys), "error", err)
 	}
-	if m.o.OnEvicted == nil {
-		return
-	}
-	for _, s := range evicted {
-		m.o.OnEvicted(context.WithoutCancel(ctx), s)
-	}
+	m.tell(ctx, EndedByEviction, evicted...)
 }
 
 // stand asks whether a session just listed may stay, and keeps it; or ends it.

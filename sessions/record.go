@@ -40,29 +40,30 @@ var errRecord = errors.New("not a session record")
 
 // record is the kept form of a session.
 type record struct {
-	Version         int              `json:"v"`
-	Key             string           `json:"k"`
-	ID              string           `json:"id"`
-	Holder          identity.PSIdNat `json:"h"`
-	Method          identity.Method  `json:"m"`
-	State           State            `json:"s"`
-	CardTokenID     string           `json:"c,omitempty"`
-	PasskeyID       []byte           `json:"p,omitempty"`
-	CreatedAt       int64            `json:"tc"` // Unix microseconds, as all below
-	AuthenticatedAt int64            `json:"ta"`
-	LastSeenAt      int64            `json:"tl"`
-	IdleUntil       int64            `json:"ti"`
-	ExpiresAt       int64            `json:"te"`
-	Address         string           `json:"a,omitempty"`
-	UserAgent       string           `json:"u,omitempty"`
-	Workstation     string           `json:"w,omitempty"`
+	Version         int                `json:"v"`
+	Key             string             `json:"k"`
+	ID              string             `json:"id"`
+	Holder          identity.PSIdNat   `json:"h"`
+	Method          identity.Method    `json:"m"`
+	State           State              `json:"s"`
+	CardTokenID     string             `json:"c,omitempty"`
+	PasskeyID       []byte             `json:"p,omitempty"`
+	Proof           identity.ProofKind `json:"pf,omitempty"`
+	CreatedAt       int64              `json:"tc"` // Unix microseconds, as all below
+	AuthenticatedAt int64              `json:"ta"`
+	LastSeenAt      int64              `json:"tl"`
+	IdleUntil       int64              `json:"ti"`
+	ExpiresAt       int64              `json:"te"`
+	Address         string             `json:"a,omitempty"`
+	UserAgent       string             `json:"u,omitempty"`
+	Workstation     string             `json:"w,omitempty"`
 }
 
 func encodeRecord(k key, s *Session) (Kept, error) {
 	b, err := json.Marshal(record{
 		Version: recordVersion, Key: hex.EncodeToString(k[:]), ID: s.ID,
 		Holder: s.Holder, Method: s.Method, State: s.State,
-		CardTokenID: s.CardTokenID, PasskeyID: s.PasskeyID,
+		CardTokenID: s.CardTokenID, PasskeyID: s.PasskeyID, Proof: s.Proof,
 		CreatedAt: s.CreatedAt.UnixMicro(), AuthenticatedAt: s.AuthenticatedAt.UnixMicro(),
 		LastSeenAt: s.LastSeenAt.UnixMicro(), IdleUntil: s.IdleUntil.UnixMicro(), ExpiresAt: s.ExpiresAt.UnixMicro(),
 		Address: s.Address, UserAgent: s.UserAgent, Workstation: s.Workstation,
@@ -100,7 +101,7 @@ func decodeRecord(k key, b []byte) (*Session, error) {
 	}
 	return &Session{
 		ID: r.ID, Holder: r.Holder, Method: r.Method, State: r.State,
-		CardTokenID: r.CardTokenID, PasskeyID: r.PasskeyID,
+		CardTokenID: r.CardTokenID, PasskeyID: r.PasskeyID, Proof: r.Proof,
 		CreatedAt: micro(r.CreatedAt), AuthenticatedAt: micro(r.AuthenticatedAt),
 		LastSeenAt: micro(r.LastSeenAt), IdleUntil: micro(r.IdleUntil), ExpiresAt: micro(r.ExpiresAt),
 		Address: r.Address, UserAgent: r.UserAgent, Workstation: r.Workstation,

@@ -48,7 +48,7 @@ func TestTheSessionOpenedIsSpared(t *testing.T) {
 func TestAnEvictedSessionIsForgottenAndTold(t *testing.T) {
 	keeper := heeding{newShelf()}
 	var told []sessions.Session
-	m, clock := newManager(t, sessions.Options{Keeper: keeper, MaxPerHolder: 1, OnEvicted: func(ctx context.Context, s sessions.Session) {
+	m, clock := newManager(t, sessions.Options{Keeper: keeper, MaxPerHolder: 1, OnEnded: func(ctx context.Context, s sessions.Session, _ string) {
 		if ctx.Err() != nil {
 			t.Error("told with a context that has ended")
 		}
@@ -76,7 +76,7 @@ func TestAnEvictedSessionIsForgottenAndTold(t *testing.T) {
 }
 
 func TestAnExpiredSessionThatGivesWayIsNotTold(t *testing.T) {
-	m, clock := newManager(t, sessions.Options{MaxPerHolder: 1, OnEvicted: func(_ context.Context, s sessions.Session) {
+	m, clock := newManager(t, sessions.Options{MaxPerHolder: 1, OnEnded: func(_ context.Context, s sessions.Session, _ string) {
 		t.Errorf("told %+v", s)
 	}})
 	open(t, m, byCard(alice, cardA))
@@ -116,7 +116,7 @@ func TestNothingGivesWayToASessionThatDoesNotOpen(t *testing.T) {
 			keeper := newShelf()
 			m, clock := newManager(t, sessions.Options{
 				Keeper: keeper, MaxPerHolder: 1,
-				OnEvicted: func(_ context.Context, s sessions.Session) { t.Errorf("told %+v", s) },
+				OnEnded: func(_ context.Context, s sessions.Session, _ string) { t.Errorf("told %+v", s) },
 				Standing: func(_ context.Context, s sessions.Session) error {
 					if s.CardTokenID == cardB && tt.keep == nil {
 						return errCard

@@ -39,6 +39,10 @@ type Session struct {
 	CardTokenID string // the card that opened it; for a passkey, the card it stands on
 	PasskeyID   []byte // fido2: the credential id
 
+	// Proof is who vouched for the passkey; empty for a session opened by
+	// certificate, which vouches for itself.
+	Proof identity.ProofKind
+
 	CreatedAt       time.Time
 	AuthenticatedAt time.Time // of the last proof by PIN
 	LastSeenAt      time.Time

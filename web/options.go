@@ -26,6 +26,15 @@ type Verifier interface {
 	Recheck(cert identity.Certificate, now time.Time) error
 }
 
+// Once keeps what may be taken once, on every node or on this one; a
+// *sessions.Once is one.
+type Once interface {
+	// Put keeps a value, as JSON, for a time and gives the key that takes it.
+	Put(ctx context.Context, kind string, value any, ttl time.Duration) (key string, err error)
+	// Take gives it to one taker: sessions.ErrTaken, sessions.ErrNoSuch to others.
+	Take(ctx context.Context, kind, key string, into any) error
+}
+
 // Options make a Server. What has no default said is needed.
 type Options struct {
 	Hospital     string // shown in the top bar
@@ -41,7 +50,7 @@ type Options struct {
 	Verifier     Verifier
 	RelyingParty *rp.RelyingParty
 	Sessions     *sessions.Manager
-	Once         *sessions.Once
+	Once         Once
 	Registry     *enroll.Registry
 	Audit        *audit.Log
 	Trail        audit.Trail // what auditors search: the ledger that Audit writes to; nil: no search

@@ -102,6 +102,7 @@ func loginBy(used rp.Assertion, wanted string) entry {
 		session: sessions.Session{
 			Holder: used.Passkey.Holder, Method: identity.MethodFIDO2,
 			CardTokenID: cardOf(used.Passkey), PasskeyID: used.Passkey.ID,
+			Proof: used.Passkey.Proof.Kind,
 		},
 		event: passkeyEvent(used.Passkey, regressed(used)),
 		door:  doorPasskey, wanted: wanted,

@@ -177,7 +177,10 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	limits := sessions.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
 	manager, err := sessions.New(sessions.Options{
 		Keeper: p.store, Now: now, Log: p.log,
-		OnEvicted: func(ctx context.Context, s sessions.Session) {
+		OnEnded: func(ctx context.Context, s sessions.Session, reason string) {
+			if reason != sessions.EndedByEviction { // the others are recorded by what ended them
+				return
+			}
 			event := &audit.Event{Kind: audit.KindSessionEnd, Outcome: audit.Done, Reason: "evicted", Subject: s.Holder, Session: s.ID, Card: s.CardTokenID}
 			if err := log.Record(ctx, event); err != nil {
 				p.log.Error("a session that gave way is not in the audit", "session", s.ID, "error", err)
