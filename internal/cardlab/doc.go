@@ -13,12 +13,12 @@
 // children given Env, find it by libpcsclite's PCSCLITE_CSOCK_NAME.
 //
 // Guarantees: what it starts it ends, on a crash of the test too; ports are
-// chosen free.
+// chosen free; readers wait for their cards on the loopback address alone.
 //
 // Non-guarantees: libpcsclite remembers the socket for a process's life, so a
 // process has one bench at a time: Start waits for the bench of another test to
-// be cleared away. vpcd listens on all interfaces. PC/SC looks at readers every
-// 0.4 s, so inserting and ejecting take up to that long.
+// be cleared away. PC/SC looks at readers every 0.4 s, so inserting and ejecting
+// take up to that long.
 //
 // What is missing on a machine makes tests skip, with the names of the Debian
 // packages; with CPSGATE_TEST_ALL=1 they fail instead.

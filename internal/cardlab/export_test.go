@@ -12,3 +12,6 @@ func OpenWith(readers int, choose func(count int) (int, error)) (*Lab, error) {
 
 // FreePorts is what Open chooses with.
 var FreePorts = freePorts
+
+// PID is the process id of the bench's service.
+func (l *Lab) PID() int { return l.service.process.Pid }

@@ -21,6 +21,9 @@ const socketVariable = "PCSCLITE_CSOCK_NAME"
 // slots of one vpcd reader, each on a port of its own.
 const slots = 2
 
+// loopback is the only address on which readers wait.
+const loopback = "127.0.0.1"
+
 // attempts to find ports that stay free until vpcd has them.
 const attempts = 5
 
@@ -86,7 +89,7 @@ func open(readers int, choose func(count int) (int, error)) (lab *Lab, err error
 			return nil, err
 		}
 		if lab.Readers, err = configure(lab.directory, readers, choose); err == nil {
-			lab.service, err = startService(run, filepath.Join(lab.directory, "reader.conf.d"))
+			lab.service, err = startService(run, lab.directory)
 		}
 		if err == nil {
 			break
@@ -120,11 +123,24 @@ func (l *Lab) Close() {
 // process has it already.
 func (l *Lab) Env() []string { return []string{socketVariable + "=" + l.socket} }
 
+// What is in a bench's directory.
+const (
+	configuration = "reader.conf.d" // pcscd's
+	preloaded     = "loopback.so"   // into pcscd
+)
+
 // configure writes pcscd's configuration. vpcd's driver keeps its readers in
 // static variables, so each pair of readers gets a copy of it.
 func configure(directory string, readers int, choose func(count int) (int, error)) ([]*Reader, error) {
 	driver, err := os.ReadFile(driverPath)
 	if err != nil {
+		return nil, err
+	}
+	library, err := loopbackOnly()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(directory, preloaded), library, 0o755); err != nil {
 		return nil, err
 	}
 	var conf strings.Builder
@@ -142,27 +158,26 @@ func configure(directory string, readers int, choose func(count int) (int, error
 		for slot := range slots {
 			all = append(all, &Reader{
 				Name:    fmt.Sprintf("%s 00 %02X", name, slot),
-				Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port+slot)),
+				Address: net.JoinHostPort(loopback, strconv.Itoa(port+slot)),
 			})
 		}
 	}
-	configuration := filepath.Join(directory, "reader.conf.d")
-	if err := os.Mkdir(configuration, 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(directory, configuration), 0o755); err != nil {
 		return nil, err
 	}
-	return all, os.WriteFile(filepath.Join(configuration, "vpcd"), []byte(conf.String()), 0o644)
+	return all, os.WriteFile(filepath.Join(directory, configuration, "vpcd"), []byte(conf.String()), 0o644)
 }
 
 // freePorts finds count ports in a row that are free now, and returns the first.
 func freePorts(count int) (int, error) {
 	for range 100 {
-		first, err := net.Listen("tcp", ":0") // all interfaces, as vpcd will
+		first, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
 		if err != nil {
 			return 0, err
 		}
 		port, free := first.Addr().(*net.TCPAddr).Port, true
 		for next := 1; next < count; next++ {
-			listener, err := net.Listen("tcp", ":"+strconv.Itoa(port+next))
+			listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port+next)))
 			if err != nil {
 				free = false
 				break

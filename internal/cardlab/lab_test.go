@@ -1,10 +1,15 @@
 package cardlab_test
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -114,7 +119,7 @@ func TestBenchAfterBench(t *testing.T) {
 // A port that another program took between choosing and using is no failure.
 func TestPortsTakenMeanwhile(t *testing.T) {
 	cardlab.Need(t)
-	listener, err := net.Listen("tcp", ":0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +147,70 @@ func TestBenchThatCannotBe(t *testing.T) {
 		t.Error("a bench without ports")
 	}
 	cardlab.Start(t, 1) // the next one can be
+}
+
+// vpcd left to itself listens on all interfaces.
+func TestNobodyElsesNetwork(t *testing.T) {
+	lab := cardlab.Start(t, 2)
+	listening := listeners(t, lab.PID())
+	if len(listening) != len(lab.Readers) {
+		t.Fatalf("the service listens at %v, for %d readers", listening, len(lab.Readers))
+	}
+	for _, address := range listening {
+		if !address.Addr().IsLoopback() {
+			t.Errorf("the service listens at %v", address)
+		}
+	}
+}
+
+// listeners are the TCP addresses at which a process listens (proc(5)).
+func listeners(t *testing.T, pid int) (found []netip.AddrPort) {
+	t.Helper()
+	folder := fmt.Sprintf("/proc/%d", pid)
+	descriptors, err := os.ReadDir(folder + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	its := map[string]bool{}
+	for _, d := range descriptors {
+		if target, err := os.Readlink(folder + "/fd/" + d.Name()); err == nil {
+			its[target] = true
+		}
+	}
+	for _, table := range []string{"/net/tcp", "/net/tcp6"} {
+		content, err := os.ReadFile(folder + table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(content), "\n")[1:] {
+			field := strings.Fields(line)
+			if len(field) < 10 || field[3] != "0A" || !its["socket:["+field[9]+"]"] { // 0A: LISTEN
+				continue
+			}
+			found = append(found, address(t, field[1]))
+		}
+	}
+	return found
+}
+
+// address reads "0100007F:1F90": words of four bytes in the machine's order,
+// which is taken to be little-endian, then the port.
+func address(t *testing.T, text string) netip.AddrPort {
+	t.Helper()
+	host, port, _ := strings.Cut(text, ":")
+	raw, err := hex.DecodeString(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word := range slices.Chunk(raw, 4) {
+		slices.Reverse(word)
+	}
+	ip, ok := netip.AddrFromSlice(raw)
+	number, err := strconv.ParseUint(port, 16, 16)
+	if !ok || err != nil {
+		t.Fatalf("no address: %q", text)
+	}
+	return netip.AddrPortFrom(ip, uint16(number))
 }
 
 func TestTokenLooksLikeACard(t *testing.T) {

@@ -17,6 +17,8 @@ const (
 	driverPath   = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 	driversPath  = "/usr/lib/pcsc/drivers"
 	softHSMPath  = "/usr/lib/softhsm/libsofthsm2.so"
+	compiler     = "cc"
+	headerPath   = "/usr/include/netinet/in.h"
 	pythonPath   = "/usr/bin/python3" // Debian's, which sees Debian's modules
 	fido2Package = "/usr/lib/python3/dist-packages/fido2"
 	pyscardPath  = "/usr/lib/python3/dist-packages/smartcard"
@@ -33,6 +35,8 @@ var (
 	readerNeeds = []need{
 		{file: pcscdPath, debian: "pcscd"},
 		{file: driverPath, debian: "vsmartcard-vpcd"},
+		{program: compiler, debian: "gcc"},
+		{file: headerPath, debian: "libc6-dev"},
 		{program: "unshare", debian: "util-linux"},
 		{program: "mount", debian: "mount"},
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -26,11 +27,11 @@ const patience = 10 * time.Second
 const logLines = 40
 
 // setup runs in the new mount namespace: $1 the directory that becomes
-// /run/pcscd, $2 the drivers to hide, then the service and its arguments. pcscd
-// 1.9 has its socket's place built in, and with the drivers hidden no real
-// reader is taken.
+// /run/pcscd, $2 the drivers to hide, $3 the library to preload, then the service
+// and its arguments. pcscd 1.9 has its socket's place built in, and with the
+// drivers hidden no real reader is taken.
 const setup = `mount -t tmpfs none /run && mkdir /run/pcscd && mount --bind "$1" /run/pcscd &&
-mount -t tmpfs none "$2" && shift 2 && exec "$@"`
+mount -t tmpfs none "$2" && export LD_PRELOAD="$3" && shift 3 && exec "$@"`
 
 // errPort is a service whose readers could not have their ports.
 var errPort = errors.New("a port was taken in the meantime")
@@ -50,11 +51,12 @@ type service struct {
 	err     error // why it ended
 }
 
-// startService starts pcscd on its own /run/pcscd, which is directory run.
-func startService(run, configuration string) (*service, error) {
+// startService starts pcscd on its own /run/pcscd, which is directory run, with
+// what configure has put into directory.
+func startService(run, directory string) (*service, error) {
 	s := &service{ended: make(chan struct{}), changed: make(chan struct{}), present: map[string]bool{}}
-	arguments := append(namespaceFlags(), "sh", "-c", setup, "sh", run, driversPath,
-		pcscdPath, "--foreground", "--info", "--config", configuration)
+	arguments := append(namespaceFlags(), "sh", "-c", setup, "sh", run, driversPath, filepath.Join(directory, preloaded),
+		pcscdPath, "--foreground", "--info", "--config", filepath.Join(directory, configuration))
 	arguments = append(arguments, extraFlags()...)
 	command := exec.Command("unshare", arguments...)
 	command.Env = append(os.Environ(), "LC_ALL=C")
