@@ -77,7 +77,7 @@ func deskOn(t testing.TB, file []byte, policy ...enroll.Policy) *desk {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, path, append(policy, enroll.Policy{})[0])
+	return open(t, path, append(policy, enroll.Policy{SelfEnrolment: enroll.SelfKeys})[0])
 }
 
 func open(t testing.TB, path string, policy enroll.Policy) *desk {

@@ -51,11 +51,15 @@ func unrevoked(all []identity.Passkey) []identity.Passkey {
 	return list
 }
 
-// AddPasskey keeps a passkey that rp has verified. It begins as pending,
-// whatever p says: Used, the proof of use, makes it active.
+// AddPasskey keeps a passkey that its holder registered without the desk, and
+// rp has verified, if the policy lets them, see Policy.SelfEnrolment. It begins
+// as pending, whatever p says: Used, the proof of use, makes it active.
 func (r *Registry) AddPasskey(ctx context.Context, p identity.Passkey) error {
-	p, err := r.newPasskey(p)
+	p, err := r.o.Policy.selfEnrolled(p)
 	if err != nil {
+		return err
+	}
+	if p, err = r.newPasskey(p); err != nil {
 		return err
 	}
 	return r.records.Change(ctx, func(u Unit) error {

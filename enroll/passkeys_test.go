@@ -220,7 +220,7 @@ func TestNoPasskeyEscapesARevocation(t *testing.T) {
 func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 	d := populated(t)
 	mute, err := enroll.New(unrecorded{d.store}, enroll.Options{
-		Audit: audit.New(d.store, audit.Options{}),
+		Audit: audit.New(d.store, audit.Options{}), Policy: enroll.Policy{SelfEnrolment: enroll.SelfKeys},
 	})
 	if err != nil {
 		t.Fatal(err)

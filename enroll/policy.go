@@ -29,6 +29,12 @@ type Policy struct {
 	LockFor    time.Duration
 
 	Applet AppletPolicy
+
+	// SelfEnrolment is what people may register without the desk. CardModels
+	// are the models (AAGUID) of cards' applets, where known: they tell a card
+	// from a security key; without any, the browser does.
+	SelfEnrolment SelfEnrolment
+	CardModels    [][16]byte
 }
 
 // AppletPolicy is what the workstation must ask of the applet, besides the PIN

@@ -31,6 +31,7 @@ const (
 	ReasonPasskeyExists       Reason = "passkey-exists"
 	ReasonPasskeyName         Reason = "passkey-name"
 	ReasonTooManyPasskeys     Reason = "too-many-passkeys"
+	ReasonKey                 Reason = "key" // a security key, where policy lets in cards only
 
 	// Who may act.
 	ReasonRoleMissing         Reason = "role-missing"

@@ -26,6 +26,8 @@ type accountView struct {
 	Sessions      []sessionView
 	OtherSessions bool
 
+	MayAdd       bool // the policy lets people enrol without the desk
+	KeysToo      bool // and security keys beside cards
 	CardDoor     string
 	RelyingParty string // for the browser's own list of passkeys
 	UserHandle   string
@@ -88,6 +90,8 @@ func (s *Server) accountView(account enroll.Account, open []sessions.Session, r 
 		Passkeys:      passkeyViews(account.Passkeys, r.tongue),
 		Sessions:      sessionViews(open, r),
 		OtherSessions: len(open) > 1,
+		MayAdd:        s.o.Registry.SelfEnrolment() != enroll.SelfNever,
+		KeysToo:       s.o.Registry.SelfEnrolment() == enroll.SelfKeys,
 		CardDoor:      pathCardStart,
 		RelyingParty:  s.rpID,
 		UserHandle:    idText(account.Professional.UserHandle),

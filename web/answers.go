@@ -134,6 +134,7 @@ var recordAnswers = map[enroll.Reason]answer{
 	enroll.ReasonPasskeyExists:       {http.StatusConflict, "passkey-already", "", ""},
 	enroll.ReasonPasskeyName:         {http.StatusBadRequest, "passkey-name", "", ""},
 	enroll.ReasonTooManyPasskeys:     {http.StatusConflict, "passkey-many", "", ""},
+	enroll.ReasonKey:                 {http.StatusForbidden, "passkey-key", "", ""},
 }
 
 // ownAnswers tells what this package refuses by itself.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
+	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/internal/chromium"
 	"cpsgate/internal/testpki"
@@ -32,9 +33,8 @@ func browserHouse(t *testing.T) (h *house, origin string) {
 	must(t, err)
 	port := func(l net.Listener) string { _, p, _ := strings.Cut(l.Addr().String(), ":"); return p }
 	origin = "https://sso.localhost:" + port(main)
-	h.wire(plan{options: func(o *web.Options) {
+	h.wire(plan{policy: enroll.Policy{Applet: enroll.AppletPolicy{MinPINLength: 6}}, options: func(o *web.Options) {
 		o.MainOrigin, o.CardOrigin = origin, "https://cps.localhost:"+port(card)
-		o.MinPINLength = 6
 		o.Revocation = func() []web.RevocationStatus {
 			return []web.RevocationStatus{{Authority: "ACI-FO-PP", ThisUpdate: h.now(), NextUpdate: h.now().AddDate(0, 0, 6), Entries: 12_345}}
 		}

@@ -81,7 +81,7 @@ func (s *Server) ticketView(c echo.Context, t enroll.Ticket) (ticketView, error)
 		Until: t.ExpiresAt.In(r.tongue.zone).Format(r.tongue.clock), Reader: strings.TrimSpace(t.Workstation.Name + " " + t.Workstation.Reader),
 		Over: t.State.Ended(), Done: t.State == enroll.TicketDone,
 	}
-	view.Say, view.Do = r.tongue.guide(t, s.o.MinPINLength)
+	view.Say, view.Do = r.tongue.guide(t, s.o.Registry.MinPINLength())
 	view.Stopped = s.lastStop(t, r.tongue)
 	view.Code = s.codeOf(t, r.session.ID)
 	view.CodeGone = t.State == enroll.TicketOpen && len(view.Code) == 0

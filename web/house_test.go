@@ -52,6 +52,7 @@ type plan struct {
 	options func(*web.Options)
 	signs   rp.SignCountPolicy
 	limits  map[identity.Method]sessions.Limits
+	policy  enroll.Policy
 }
 
 func (h *house) now() time.Time {
@@ -142,7 +143,7 @@ func (h *house) assemble(p plan) web.Options {
 	}})
 	must(h.t, err)
 	h.registry, err = enroll.New(h.store, enroll.Options{
-		Audit: log, Now: h.now,
+		Audit: log, Now: h.now, Policy: p.policy,
 		OnCardState: func(ctx context.Context, tokenID string, state identity.CardState) error {
 			if state == identity.CardActive {
 				return nil

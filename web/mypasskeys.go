@@ -36,6 +36,10 @@ func (s *Server) beginAdd(c echo.Context) error {
 	if r.session.Method != identity.MethodCPS {
 		return s.refuse(c, s.addEvent(c, identity.Passkey{}, nil), reasonNotByCertificate)
 	}
+	if s.o.Registry.SelfEnrolment() == enroll.SelfNever {
+		refusal := &enroll.Refusal{Reason: enroll.ReasonPolicy, Holder: r.session.Holder, Detail: "self-enrolment: never"}
+		return s.refuse(c, s.addEvent(c, identity.Passkey{}, refusal), refusal)
+	}
 	who, err := s.o.Registry.Professional(ctx, r.session.Holder)
 	if err != nil {
 		return err

@@ -77,6 +77,50 @@ func TestAddingAPasskey(t *testing.T) {
 	})
 }
 
+// TestSelfEnrolmentByPolicy: the card's applet is bound to the card that opened
+// the session; a security key needs the policy's word; or the desk alone enrols.
+func TestSelfEnrolmentByPolicy(t *testing.T) {
+	usb := func() *softkey.Device { return softkey.New(softkey.Options{Transports: []string{"usb"}}) }
+	in := func(t *testing.T, self enroll.SelfEnrolment) (*house, *browser, *testpki.Card) {
+		h := newHouse(t, plan{policy: enroll.Policy{SelfEnrolment: self}})
+		card := h.card(testpki.CardSpec{})
+		b := h.browser().with(card)
+		b.signIn()
+		return h, b, card
+	}
+	kept := func(h *house, key *softkey.Device) identity.Passkey {
+		p, err := h.registry.Passkey(t.Context(), key.Credentials()[0])
+		must(t, err)
+		return p
+	}
+	t.Run("cards", func(t *testing.T) {
+		h, b, card := in(t, enroll.SelfCards)
+		b.get("/account").says(t, http.StatusOK, "Enrôler ma carte")
+		applet := softkey.New(softkey.Options{})
+		if a := b.enrol(applet, ""); a.status != http.StatusOK || kept(h, applet).CardTokenID != card.TokenID {
+			t.Errorf("%d %s %+v", a.status, a.body, kept(h, applet))
+		}
+		b.enrol(usb(), "").refuses(t, http.StatusForbidden, "key")
+		if e := h.refusedFor(audit.KindPasskeyAdd, "key"); e.Subject != identity.PSIdNat(card.IdNat) || e.CredentialHash == "" {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("keys too", func(t *testing.T) {
+		h, b, card := in(t, enroll.SelfKeys)
+		b.get("/account").says(t, http.StatusOK, "Enrôler une carte ou une clé")
+		key := usb()
+		if a := b.enrol(key, ""); a.status != http.StatusOK || kept(h, key).CardTokenID != "" || kept(h, key).Proof.CardTokenID != card.TokenID {
+			t.Errorf("%d %s %+v", a.status, a.body, kept(h, key))
+		}
+	})
+	t.Run("never", func(t *testing.T) {
+		h, b, _ := in(t, enroll.SelfNever)
+		b.get("/account").says(t, http.StatusOK, "Ici, les cartes s’enrôlent au guichet.")
+		b.script("/account/passkeys/options", struct{}{}).refuses(t, http.StatusForbidden, "policy")
+		h.refusedFor(audit.KindPasskeyAdd, "policy")
+	})
+}
+
 // TestKeepingPasskeys: renaming and removing one's own, and nobody else's.
 func TestKeepingPasskeys(t *testing.T) {
 	h, b, _, key := enrolled(t)

@@ -59,7 +59,6 @@ type Options struct {
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits
-	MinPINLength int                         // the desk policy's, for what the operator says; 0 = the applet's own
 	HandshakeAge time.Duration               // oldest handshake a certificate is taken from; 0 = 10 s
 	Zone         *time.Location              // nil = Europe/Paris
 	Logger       *slog.Logger                // nil = slog.Default()

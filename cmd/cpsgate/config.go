@@ -37,6 +37,8 @@ type Config struct {
 	OCSP     OCSPConfig     `yaml:"ocsp"`
 	Passkeys PasskeysConfig `yaml:"passkeys"`
 	Sessions SessionsConfig `yaml:"sessions"`
+	Desk     DeskConfig     `yaml:"desk"`
+	Audit    AuditConfig    `yaml:"audit"`
 	Pages    PagesConfig    `yaml:"pages"`
 }
 
@@ -243,6 +245,7 @@ func (c *Config) setDefaults() {
 	}
 	setDefault(&c.Sessions.Idle, 30*time.Minute)
 	setDefault(&c.Sessions.Absolute, 10*time.Hour)
+	c.Desk.setDefaults()
 	setDefault(&c.Pages.Name, "cpsgate")
 	setDefault(&c.Pages.TimeZone, "Europe/Paris")
 }
@@ -278,6 +281,12 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := c.CRL.check(); err != nil {
+		return err
+	}
+	if err := c.Desk.check(); err != nil {
+		return err
+	}
+	if err := c.Audit.check(); err != nil {
 		return err
 	}
 	if err := checkListeners(c.Main.Listen, c.Card.Listen, c.Admin.Listen); err != nil {

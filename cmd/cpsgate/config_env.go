@@ -56,6 +56,14 @@ func setField(field reflect.Value, value string) error {
 	case []string:
 		field.Set(reflect.ValueOf(strings.Split(value, ",")))
 		return nil
+	case bool:
+		b, err := strconv.ParseBool(value)
+		field.SetBool(b)
+		return err
+	case int:
+		n, err := strconv.Atoi(value)
+		field.SetInt(int64(n))
+		return err
 	case *bool:
 		b, err := strconv.ParseBool(value)
 		field.Set(reflect.ValueOf(&b))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"cpsgate/enroll"
 	"cpsgate/internal/testpki"
 )
 
@@ -210,6 +211,8 @@ func (d *demo) writeConfig(l listeners) error {
 		"card":  map[string]any{"listen": l.card.Addr().String(), "origin": d.Card},
 		"admin": map[string]any{"listen": l.admin.Addr().String()},
 		"trust": map[string]any{"anchors": []string{d.path("anchors")}, "intermediates": []string{d.path("authorities")}, "crls": d.path("crls")},
+		// People try the demo with what is in their drawer.
+		"desk":  map[string]any{"self_enrolment": string(enroll.SelfKeys)},
 		"pages": map[string]any{"name": "Hôpital de démonstration", "support_label": "service informatique", "support_phone": "01 99 00 00 00"},
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func scriptAdmit(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		ts.Check(r.AddPasskey(context.Background(), identity.Passkey{
 			ID: []byte(args[2]), Holder: person.IdNat, UserHandle: person.UserHandle, Name: "Ma carte", PublicKey: []byte{1},
-			CardTokenID: token, Proof: identity.Proof{Kind: identity.ProofCertificate, At: at, CardTokenID: token},
+			Transports: []string{"smart-card"}, Proof: identity.Proof{Kind: identity.ProofCertificate, At: at, CardTokenID: token},
 		}))
 	})
 }

@@ -36,6 +36,9 @@ type program struct {
 	registry *enroll.Registry
 	sessions *sessions.Manager
 	judge    *judge
+
+	retention *audit.Retention // nil: events are kept for ever
+
 	web      *web.Server
 	mainPair tls.Certificate
 	cardPair tls.Certificate
@@ -194,8 +197,12 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	if err != nil {
 		return fmt.Errorf("sessions: %w", err)
 	}
+	policy, err := deskPolicy(c.Desk, p.log)
+	if err != nil {
+		return err
+	}
 	registry, err = enroll.New(p.store, enroll.Options{
-		Audit: log, Now: now, Log: p.log,
+		Audit: log, Now: now, Log: p.log, Policy: policy,
 		OnCardState:    endSessions(manager.EndOfCard, identity.CardActive),
 		OnPasskeyState: endSessions(manager.EndOfPasskey, identity.PasskeyActive),
 	})
@@ -203,6 +210,9 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		return err
 	}
 	if err := registry.WatchFromNow(ctx); err != nil {
+		return err
+	}
+	if err := p.openRetention(c, log); err != nil {
 		return err
 	}
 	restored, err := manager.Restore(ctx)
@@ -278,6 +288,9 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
 	group.Go(func() error { p.judge.follow(ctx, p.registry); return nil })
 	group.Go(func() error { return p.registry.Run(ctx) })
+	if p.retention != nil {
+		group.Go(func() error { p.retention.Run(ctx); return nil })
+	}
 	return group.Wait()
 }
 

@@ -1,0 +1,62 @@
+package enroll
+
+import (
+	"fmt"
+	"slices"
+
+	"cpsgate/identity"
+)
+
+// SelfEnrolment is what people may register by themselves, in a browser, in a
+// session that their card's certificate opened.
+type SelfEnrolment string
+
+// What may be registered.
+const (
+	SelfCards SelfEnrolment = ""      // the applet of the card that opened the session
+	SelfKeys  SelfEnrolment = "keys"  // that, or a security key
+	SelfNever SelfEnrolment = "never" // nothing: the desk enrols
+)
+
+// transportCard is what a browser calls a contact card (WebAuthn L3 §5.8.4).
+// Older ones call it nfc or usb.
+const transportCard = "smart-card"
+
+// selfEnrolled applies the policy to a passkey registered without the desk. A
+// card's applet is bound to the card that opened the session; no attestation
+// names a card's number, so that it is that very card stays the holder's word.
+func (p Policy) selfEnrolled(k identity.Passkey) (identity.Passkey, error) {
+	refuse := func(reason Reason, format string, args ...any) (identity.Passkey, error) {
+		return k, &Refusal{Reason: reason, Holder: k.Holder, Card: k.Proof.CardTokenID, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch p.SelfEnrolment {
+	case SelfCards, SelfKeys:
+	default: // never, and any word not known here
+		return refuse(ReasonPolicy, "self-enrolment: %s", p.SelfEnrolment)
+	}
+	if p.ofCard(k) {
+		k.CardTokenID = k.Proof.CardTokenID
+		return k, nil
+	}
+	if p.SelfEnrolment == SelfCards {
+		return refuse(ReasonKey, "model %x by %q is no card's applet", k.AAGUID, k.Transports)
+	}
+	return k, nil
+}
+
+// ofCard tells a card's applet from a security key: by its model where the
+// hospital has named its cards' models, else by what the browser says of the
+// way it went.
+func (p Policy) ofCard(k identity.Passkey) bool {
+	if len(p.CardModels) > 0 {
+		return slices.Contains(p.CardModels, k.AAGUID)
+	}
+	return slices.Contains(k.Transports, transportCard)
+}
+
+// SelfEnrolment is what the policy lets people register by themselves.
+func (r *Registry) SelfEnrolment() SelfEnrolment { return r.o.Policy.SelfEnrolment }
+
+// MinPINLength is the shortest PIN of an applet that the desk enrols, in
+// characters; 0: the applet's own.
+func (r *Registry) MinPINLength() int { return r.o.Policy.Applet.MinPINLength }
