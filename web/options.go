@@ -16,6 +16,7 @@ import (
 	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 )
 
 // Verifier judges card certificates; *mtls.Verifier is one.
@@ -54,6 +55,8 @@ type Options struct {
 	Registry     *enroll.Registry
 	Audit        *audit.Log
 	Trail        audit.Trail // what auditors search: the ledger that Audit writes to; nil: no search
+
+	Keys *sso.Keys // of the OpenID provider; nil: no single sign-on
 
 	Revocation func() []RevocationStatus // for the pictures; nil: none drawn
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.

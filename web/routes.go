@@ -60,6 +60,7 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	s.enrolRoutes(e)
 	s.deskRoutes(e)
 	s.apiRoutes(e)
+	s.ssoRoutes(e)
 }
 
 func (s *Server) staticRoutes(e *echo.Echo) {

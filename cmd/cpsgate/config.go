@@ -39,6 +39,7 @@ type Config struct {
 	Sessions SessionsConfig `yaml:"sessions"`
 	Desk     DeskConfig     `yaml:"desk"`
 	Audit    AuditConfig    `yaml:"audit"`
+	SSO      SSOConfig      `yaml:"sso"`
 	Pages    PagesConfig    `yaml:"pages"`
 }
 
@@ -246,6 +247,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Sessions.Idle, 30*time.Minute)
 	setDefault(&c.Sessions.Absolute, 10*time.Hour)
 	c.Desk.setDefaults()
+	c.SSO.setDefaults(c.Data)
 	setDefault(&c.Pages.Name, "cpsgate")
 	setDefault(&c.Pages.TimeZone, "Europe/Paris")
 }
@@ -300,6 +302,9 @@ func (c *Config) check() error {
 	}
 	if c.Sessions.Idle < time.Minute || c.Sessions.Absolute < c.Sessions.Idle {
 		return errors.New("sessions: idle must be a minute at least, and absolute not below it")
+	}
+	if err := c.SSO.check(); err != nil {
+		return err
 	}
 	if _, err := time.LoadLocation(c.Pages.TimeZone); err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)

@@ -23,6 +23,7 @@ import (
 	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 	"cpsgate/store"
 	"cpsgate/web"
 )
@@ -35,6 +36,7 @@ type program struct {
 	store    *store.Store
 	registry *enroll.Registry
 	sessions *sessions.Manager
+	keys     *sso.Keys
 	judge    *judge
 
 	retention *audit.Retention // nil: events are kept for ever
@@ -95,6 +97,9 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 			p.Close()
 		}
 	}()
+	if err = p.openKeys(ctx, c); err != nil {
+		return nil, err
+	}
 	return p, p.openWeb(ctx, c, party)
 }
 
@@ -234,7 +239,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
-		Trail: p.store, Revocation: p.judge.standing,
+		Trail: p.store, Revocation: p.judge.standing, Keys: p.keys,
 	})
 	return err
 }
@@ -285,6 +290,7 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
+	group.Go(func() error { p.keys.Run(ctx); return nil })
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
 	group.Go(func() error { p.judge.follow(ctx, p.registry); return nil })
 	group.Go(func() error { return p.registry.Run(ctx) })

@@ -81,6 +81,7 @@ func tests() map[string][]string {
 		"audit/...":    {"store/..."},
 		"enroll/...":   {"store/..."},
 		"sessions/...": {"store/..."},
+		"sso/...":      {"store/..."},
 		"web/...":      {"store/..."},
 		"store/...":    {"sessions/..."}, // keeps their records without knowing them
 
@@ -104,6 +105,8 @@ func confined() map[string][]string {
 	return map[string][]string{
 		"github.com/labstack/echo":        {"web/...", "cmd/cpsgate"},
 		"github.com/go-webauthn":          {"rp/..."},
+		"github.com/zitadel/oidc":         {"sso/..."},
+		"github.com/go-jose/go-jose":      {"sso/..."},
 		"modernc.org/sqlite":              {"store/..."},
 		"github.com/pressly/goose":        {"store/..."},
 		"database/sql":                    {"store/..."},
