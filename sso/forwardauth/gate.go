@@ -42,8 +42,8 @@ type Options struct {
 	// who is not known, from others.
 	Person  func(context.Context, identity.PSIdNat) (identity.Professional, error)
 	Unknown func(error) bool
-	// Sign gives the claims, a JSON object, as a compact JWS.
-	Sign func(ctx context.Context, claims []byte) (string, error)
+	// Sign gives claims as a signed JWT in compact form.
+	Sign func(ctx context.Context, claims any) (string, error)
 	// Context gives the acr and amr of a session (OpenID Connect Core §2).
 	Context func(sessions.Session) (acr string, amr []string)
 	Once    Once

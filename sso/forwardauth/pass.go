@@ -3,7 +3,6 @@ package forwardauth
 import (
 	"container/list"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -88,11 +87,7 @@ func (g *Gate) pass(ctx context.Context, h *host, token string, s sessions.Sessi
 	if p.Profession != 0 {
 		c.Profession = strconv.Itoa(int(p.Profession))
 	}
-	b, err := json.Marshal(c)
-	if err != nil {
-		return kept{}, fmt.Errorf("encoding a token: %w", err)
-	}
-	signed, err := g.o.Sign(ctx, b)
+	signed, err := g.o.Sign(ctx, c)
 	if err != nil {
 		return kept{}, fmt.Errorf("signing a token: %w", err)
 	}
@@ -194,6 +189,8 @@ type passKey struct {
 
 // passes keeps those in use ready.
 type passes struct {
+	most int
+
 	mu    sync.Mutex // guards the two below
 	order *list.List // of *readied, the latest used first
 	keys  map[passKey]*list.Element
@@ -204,7 +201,9 @@ type readied struct {
 	kept kept
 }
 
-func newPasses() *passes { return &passes{order: list.New(), keys: map[passKey]*list.Element{}} }
+func newPasses() *passes {
+	return &passes{most: maxPasses, order: list.New(), keys: map[passKey]*list.Element{}}
+}
 
 // get gives the zero value where there is none.
 func (p *passes) get(h *host, cookie string) kept {
@@ -226,7 +225,7 @@ func (p *passes) put(h *host, cookie string, k kept) {
 		e.Value.(*readied).kept = k
 		return
 	}
-	for len(p.keys) >= maxPasses {
+	for len(p.keys) >= p.most {
 		last := p.order.Back()
 		delete(p.keys, last.Value.(*readied).key)
 		p.order.Remove(last)

@@ -22,7 +22,7 @@ const maxPath = 4 << 10
 // control characters and broken escapes have no reading that is safe to judge;
 // browsers send none of them (WHATWG URL §4.4).
 func readings(raw string) ([]string, error) {
-	if raw == "" || raw[0] != '/' || len(raw) > maxPath {
+	if raw == "" || raw[0] != '/' || len(raw) > maxPath || strings.ContainsAny(raw, "?# ") {
 		return nil, errPath
 	}
 	if plainPath(raw) {
@@ -69,10 +69,13 @@ func unescape(p string) string {
 	return out.String()
 }
 
-// forms adds the path as it is, without parameters, and each without repeated
-// slashes.
+// forms adds the path as it is, up to a decoded query or fragment, without
+// parameters, and each without repeated slashes.
 func forms(all []string, p string) []string {
 	bare := withoutParameters(p)
+	if end := strings.IndexAny(bare, "?#"); end >= 0 {
+		bare = bare[:end]
+	}
 	for _, form := range []string{p, bare, path.Clean(collapse(p)), path.Clean(collapse(bare))} {
 		if form != "/" {
 			form = strings.TrimSuffix(form, "/")
