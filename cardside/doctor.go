@@ -2,7 +2,6 @@ package cardside
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -58,12 +57,10 @@ type Check struct {
 
 // Errors that only the doctor meets.
 var (
-	ErrPartial     = errors.New("a part of this program is missing")
-	ErrFewTries    = errors.New("few PIN tries are left")
-	ErrExpired     = errors.New("the card's certificate has expired")
-	ErrServer      = errors.New("the server cannot be reached")
-	ErrServerTrust = errors.New("the server's certificate is not trusted here")
-	ErrClock       = errors.New("this workstation's clock is wrong")
+	ErrPartial  = errors.New("a part of this program is missing")
+	ErrFewTries = errors.New("few PIN tries are left")
+	ErrExpired  = errors.New("the card's certificate has expired")
+	ErrClock    = errors.New("this workstation's clock is wrong")
 )
 
 // Examination says what the doctor looks at.
@@ -262,16 +259,13 @@ func (d *doctor) visit(ctx context.Context) (date time.Time, status string, err 
 		return time.Time{}, "", fmt.Errorf("%w: %q is no https address", ErrServer, d.Server)
 	}
 	client := &http.Client{
-		Transport: &http.Transport{
-			Proxy:           http.ProxyFromEnvironment,
-			TLSClientConfig: &tls.Config{RootCAs: d.Trust, MinVersion: tls.VersionTLS12},
-		},
+		Transport:     Transport(d.Trust),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
-		return time.Time{}, "", fmt.Errorf("%w: %w", serverKind(err), err)
+		return time.Time{}, "", Unreached(err)
 	}
 	response.Body.Close()
 	if date, err = http.ParseTime(response.Header.Get("Date")); err != nil {
@@ -281,13 +275,4 @@ func (d *doctor) visit(ctx context.Context) (date time.Time, status string, err 
 		return date, response.Status, fmt.Errorf("%w: it answers %s", ErrServer, response.Status)
 	}
 	return date, response.Status, nil
-}
-
-// serverKind tells a server that is not trusted from one that is not there.
-func serverKind(err error) error {
-	var verification *tls.CertificateVerificationError
-	if errors.As(err, &verification) {
-		return ErrServerTrust
-	}
-	return ErrServer
 }

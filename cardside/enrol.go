@@ -75,11 +75,11 @@ var ErrProof = errors.New("the new credential does not sign as it should")
 // proves it, all in one exchange: at most 16 APDUs on T=1 with the getInfo
 // before it.
 func (c *Card) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
-	ceremony, err := newCeremony(typeCreate, e.RP.ID)
+	ceremony, err := newCeremony(TypeCreate, e.RP.ID)
 	if err != nil {
 		return Enrolled{}, err
 	}
-	e.ClientDataHash = ceremony.hash()
+	e.ClientDataHash = ceremony.Hash()
 	enrolled := Enrolled{Ceremony: ceremony}
 	err = c.Together(ctx, func() error {
 		if e.SetPIN {
@@ -109,14 +109,10 @@ func (e *Enrolled) read(made ctap2.Attestation, c *Card) error {
 	if err != nil {
 		return err
 	}
-	transports := []string{"usb"}
-	if c.card != nil {
-		transports = []string{transportSmartCard}
-	}
-	e.Credential = e.Ceremony.registration(made, data, transports)
+	e.Credential = e.Ceremony.Registration(made, data, c.Transports())
 	e.Data, e.AAGUID, e.Format = data, data.AAGUID, made.Format
 	e.Verified, e.SignCount = data.Has(ctap2.FlagUserVerified), data.SignCount
-	chain, err := made.Verify(e.Ceremony.hash())
+	chain, err := made.Verify(e.Ceremony.Hash())
 	e.Attestation = verdictOf(chain, err)
 	if len(chain) > 0 {
 		sum := sha256.Sum256(chain[0].Raw)
@@ -163,11 +159,11 @@ const (
 // Sign signs for a relying party with the credentials of the card, by this
 // program alone: for diagnosis. With a COSE_Key, signatures are checked.
 func (c *Card) Sign(ctx context.Context, request ctap2.Request, publicKey []byte) ([]Signed, error) {
-	ceremony, err := newCeremony(typeGet, request.RPID)
+	ceremony, err := newCeremony(TypeGet, request.RPID)
 	if err != nil {
 		return nil, err
 	}
-	request.ClientDataHash = ceremony.hash()
+	request.ClientDataHash = ceremony.Hash()
 	assertions, err := c.GetAssertion(ctx, request)
 	if err != nil {
 		return nil, err
@@ -190,12 +186,12 @@ func (c Ceremony) signed(a ctap2.Assertion, publicKey []byte) (Signed, error) {
 		return Signed{}, err
 	}
 	s := Signed{
-		Ceremony: c, Credential: c.authentication(a), Signature: signatureUnchecked,
+		Ceremony: c, Credential: c.Authentication(a), Signature: signatureUnchecked,
 		Verified: data.Has(ctap2.FlagUserVerified), SignCount: data.SignCount, CredentialID: a.CredentialID,
 	}
 	if publicKey != nil {
 		s.Signature = signatureRight
-		err := ctap2.VerifyAssertion(publicKey, a, c.hash())
+		err := ctap2.VerifyAssertion(publicKey, a, c.Hash())
 		if err != nil || data.RPIDHash != sha256.Sum256([]byte(c.RPID)) {
 			s.Signature = signatureWrong
 		}

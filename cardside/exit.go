@@ -18,13 +18,15 @@ const (
 	ExitInterrupted ExitCode = 10 // interrupted, or nobody answered in time
 	ExitNotBuilt    ExitCode = 11 // this program was built without what it takes
 	ExitFindings    ExitCode = 12 // doctor found something to mend
+	ExitServer      ExitCode = 13 // the server is not reached, not trusted, or makes no sense
+	ExitDeskRefused ExitCode = 14 // the server refused: the ticket, the certificate, the passkey
 )
 
 // ExitCodes lists the codes in order.
 func ExitCodes() []ExitCode {
 	return []ExitCode{
 		ExitDone, ExitFailed, ExitUsage, ExitService, ExitNoCard, ExitNotUsable, ExitPINWrong, ExitPINBlocked,
-		ExitLastTry, ExitRefused, ExitInterrupted, ExitNotBuilt, ExitFindings,
+		ExitLastTry, ExitRefused, ExitInterrupted, ExitNotBuilt, ExitFindings, ExitServer, ExitDeskRefused,
 	}
 }
 
@@ -49,6 +51,9 @@ var exitCodes = map[Reason]ExitCode{
 	ReasonResetTooLate: ExitRefused, ReasonDenied: ExitRefused, ReasonTouch: ExitRefused, ReasonCardRefused: ExitRefused,
 
 	ReasonCancelled: ExitInterrupted, ReasonServiceTimeout: ExitInterrupted, ReasonCardInUse: ExitInterrupted,
+
+	ReasonServer: ExitServer, ReasonServerTrust: ExitServer, ReasonServerAnswer: ExitServer, ReasonOrigin: ExitServer, ReasonServerRefused: ExitDeskRefused,
+	ReasonCPS3: ExitNotUsable, ReasonNotCPS4: ExitNotUsable, ReasonPINTrivial: ExitRefused, ReasonPolicy: ExitRefused,
 
 	ReasonPINsDiffer: ExitUsage, ReasonPINEntry: ExitUsage, ReasonEngine: ExitUsage, ReasonFile: ExitUsage, ReasonNoModule: ExitNotBuilt,
 }

@@ -31,8 +31,16 @@ type Explanation struct {
 	Sentence
 	// Left is the PIN tries left, where the error tells.
 	Left *int `json:"triesLeft,omitempty"`
+	// Server is the server's refusal, where it is that; the words are then its.
+	Server *ServerRefusal `json:"server,omitempty"`
 	// Detail is the error's own text, for those who look after the workstation.
 	Detail string `json:"detail"`
+}
+
+// ServerRefusal is a refusal of the server's, for programs and for the desk.
+type ServerRefusal struct {
+	Reason string `json:"reason"`
+	Event  string `json:"event"` // the number under which the audit holds it
 }
 
 // Explain says an error in words.

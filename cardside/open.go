@@ -3,6 +3,7 @@ package cardside
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -145,6 +146,20 @@ func (c *Card) connect(ctx context.Context, reader string) error {
 	return nil
 }
 
+// Still reports, as an error, a card that is no longer the one that was opened:
+// taken out, even if it was put back, or gone with its reader. A security key
+// cannot be asked.
+func (c *Card) Still(ctx context.Context) error {
+	if c.card == nil {
+		return nil
+	}
+	nothing := func(*apdu.Channel) error { return nil }
+	if err := c.card.Exchange(ctx, nothing); err != nil { // mends a connection that another program reset
+		return err
+	}
+	return c.card.Confirm(ctx)
+}
+
 // Close leaves the card as it stands.
 func (c *Card) Close() {
 	if c.session != nil {
@@ -160,6 +175,24 @@ func (c *Card) Together(ctx context.Context, f func() error) error {
 		return f()
 	}
 	return c.client.Together(ctx, f)
+}
+
+// SetPINPolicy writes rules for PINs to the applet; see
+// ctap2.Client.SetPINPolicy. Engine libfido2 cannot.
+func (c *Card) SetPINPolicy(ctx context.Context, policy ctap2.PINPolicy, pin []byte) error {
+	if c.client == nil {
+		return fmt.Errorf("%w: configuring with libfido2", ErrEngine)
+	}
+	return c.client.SetPINPolicy(ctx, policy, pin)
+}
+
+// EnableEnterpriseAttestation does what ctap2.Client's method does. Engine
+// libfido2 cannot.
+func (c *Card) EnableEnterpriseAttestation(ctx context.Context, pin []byte) error {
+	if c.client == nil {
+		return fmt.Errorf("%w: configuring with libfido2", ErrEngine)
+	}
+	return c.client.EnableEnterpriseAttestation(ctx, pin)
 }
 
 // Quirks are the card's deviations met so far, as far as the engine tells.

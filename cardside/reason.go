@@ -77,6 +77,13 @@ const (
 	ReasonServer         Reason = "server-unreachable"
 	ReasonServerTrust    Reason = "server-not-trusted"
 	ReasonClock          Reason = "clock-wrong"
+	ReasonCPS3           Reason = "cps3"
+	ReasonNotCPS4        Reason = "not-cps4"
+	ReasonPINTrivial     Reason = "pin-trivial"
+	ReasonPolicy         Reason = "policy-unmet"
+	ReasonServerAnswer   Reason = "server-answer"
+	ReasonServerRefused  Reason = "server-refused"
+	ReasonOrigin         Reason = "another-site"
 	ReasonFile           Reason = "file"
 	ReasonOther          Reason = "other"
 )
@@ -88,6 +95,12 @@ var (
 	// ErrPINEntry is a PIN that could not be asked for.
 	ErrPINEntry   = errors.New("the PIN cannot be entered")
 	ErrPINsDiffer = errors.New("the two entries of the new PIN differ")
+	// ErrPINTrivial is a new PIN that anybody would try.
+	ErrPINTrivial = errors.New("the new PIN is trivial")
+	// ErrPolicyUnmet is an applet that cannot do what the hospital demands of it.
+	ErrPolicyUnmet = errors.New("the card cannot do what the hospital's policy demands")
+	ErrCPS3        = errors.New("the card is a CPS3")
+	ErrNotCPS4     = errors.New("the card is no CPS4")
 )
 
 // reasons maps errors to reasons; the first that fits counts, so what explains
@@ -99,10 +112,13 @@ var reasons = []struct {
 	{ErrSeveralReaders, ReasonSeveralReaders}, {ErrSeveralCards, ReasonSeveralCards},
 	{ErrNotRemoved, ReasonCardNotRemoved}, {ErrAnotherCard, ReasonAnotherCard},
 	{ErrPartial, ReasonPartial}, {ErrFewTries, ReasonFewTries}, {ErrExpired, ReasonExpired},
-	{ErrServerTrust, ReasonServerTrust}, {ErrServer, ReasonServer}, {ErrClock, ReasonClock},
+	{context.Canceled, ReasonCancelled}, // what was stopped may look like anything
+	{ErrServerTrust, ReasonServerTrust}, {ErrServer, ReasonServer}, {ErrServerAnswer, ReasonServerAnswer}, {ErrServerRefused, ReasonServerRefused},
+	{ErrOrigin, ReasonOrigin}, {ErrClock, ReasonClock}, {ErrCPS3, ReasonCPS3}, {ErrNotCPS4, ReasonNotCPS4},
+	{ErrPINTrivial, ReasonPINTrivial}, {ErrPolicyUnmet, ReasonPolicy},
 	{ErrBlank, ReasonBlank}, {ErrNotBlank, ReasonNotBlank}, {ErrPINsDiffer, ReasonPINsDiffer}, {ErrPINEntry, ReasonPINEntry}, {ErrProof, ReasonProof}, {ErrEngine, ReasonEngine},
 
-	{context.Canceled, ReasonCancelled}, {context.DeadlineExceeded, ReasonCancelled},
+	{context.DeadlineExceeded, ReasonCancelled},
 	{pcsc.ErrRemoved, ReasonCardRemoved}, {pcsc.ErrNotBuilt, ReasonNotBuilt}, {pcsc.ErrNoService, ReasonNoService},
 	{pcsc.ErrNoReader, ReasonNoReader}, {pcsc.ErrNoCard, ReasonNoCard}, {pcsc.ErrReset, ReasonCardReset},
 	{pcsc.ErrInUse, ReasonCardInUse}, {pcsc.ErrDenied, ReasonAccessDenied}, {pcsc.ErrUnresponsive, ReasonCardMute},
@@ -166,6 +182,7 @@ func Reasons() []Reason {
 		ReasonUnsupported, ReasonTooLong, ReasonResetTooLate, ReasonDenied, ReasonTouch, ReasonProof, ReasonEngine,
 		ReasonEngineFailed, ReasonCardRefused, ReasonNoModule, ReasonModule, ReasonNoToken, ReasonNoCertificate,
 		ReasonCPxWrong, ReasonCPxBlocked, ReasonCancelled, ReasonPartial, ReasonFewTries, ReasonExpired,
-		ReasonServer, ReasonServerTrust, ReasonClock, ReasonFile, ReasonOther,
+		ReasonServer, ReasonServerTrust, ReasonServerAnswer, ReasonServerRefused, ReasonOrigin, ReasonClock,
+		ReasonCPS3, ReasonNotCPS4, ReasonPINTrivial, ReasonPolicy, ReasonFile, ReasonOther,
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"cpsgate/cardside/ctap2"
 )
@@ -28,10 +31,10 @@ func (b *URLBytes) UnmarshalText(text []byte) error {
 // clientData is CollectedClientData (WebAuthn L3 §5.8.1), in the order of its
 // serialisation.
 type clientData struct {
-	Type        string   `json:"type"`
-	Challenge   URLBytes `json:"challenge"`
-	Origin      string   `json:"origin"`
-	CrossOrigin bool     `json:"crossOrigin"`
+	Type        CeremonyType `json:"type"`
+	Challenge   URLBytes     `json:"challenge"`
+	Origin      string       `json:"origin"`
+	CrossOrigin bool         `json:"crossOrigin"`
 }
 
 // Ceremony is one WebAuthn ceremony that this program plays the browser in.
@@ -42,25 +45,52 @@ type Ceremony struct {
 	clientData []byte
 }
 
-// The types of client data.
+// CeremonyType is the type of client data (WebAuthn L3 §5.8.1).
+type CeremonyType string
+
+// The types.
 const (
-	typeCreate = "webauthn.create"
-	typeGet    = "webauthn.get"
+	TypeCreate CeremonyType = "webauthn.create"
+	TypeGet    CeremonyType = "webauthn.get"
 )
+
+// ErrOrigin is a relying party that is not the site spoken with.
+var ErrOrigin = errors.New("the relying party is another site than the one spoken with")
+
+// NewCeremony makes the client data for a site at origin that asks with this
+// challenge. Its rpID must be the origin's host or a domain above it (WebAuthn
+// L3 §5.1.3 step 8); which domains are public suffixes is not known here, so one
+// of a single label never is such a domain.
+func NewCeremony(kind CeremonyType, origin, rpID string, challenge []byte) (Ceremony, error) {
+	site, err := url.Parse(origin)
+	if err != nil || site.Scheme != "https" || site.Scheme+"://"+site.Host != origin {
+		return Ceremony{}, fmt.Errorf("%w: origin %q", ErrOrigin, origin)
+	}
+	host := site.Hostname()
+	if rpID != host && (!strings.Contains(rpID, ".") || !strings.HasSuffix(host, "."+rpID)) {
+		return Ceremony{}, fmt.Errorf("%w: %q for %q", ErrOrigin, rpID, origin)
+	}
+	return ceremony(kind, Ceremony{Challenge: challenge, Origin: origin, RPID: rpID})
+}
 
 // newCeremony makes one for a relying party that is here in name only, with a
 // challenge of our own.
-func newCeremony(kind, rpID string) (Ceremony, error) {
+func newCeremony(kind CeremonyType, rpID string) (Ceremony, error) {
 	c := Ceremony{Challenge: make([]byte, 32), Origin: "https://" + rpID, RPID: rpID}
 	if _, err := rand.Read(c.Challenge); err != nil {
 		return Ceremony{}, fmt.Errorf("making a challenge: %w", err)
 	}
+	return ceremony(kind, c)
+}
+
+func ceremony(kind CeremonyType, c Ceremony) (Ceremony, error) {
 	var err error
 	c.clientData, err = json.Marshal(clientData{Type: kind, Challenge: c.Challenge, Origin: c.Origin})
 	return c, err
 }
 
-func (c Ceremony) hash() []byte {
+// Hash is SHA-256 over the client data, which authenticators sign.
+func (c Ceremony) Hash() []byte {
 	sum := sha256.Sum256(c.clientData)
 	return sum[:]
 }
@@ -94,8 +124,17 @@ type assertionResponse struct {
 // transportSmartCard is the transport of a contact card (WebAuthn L3 §5.8.4).
 const transportSmartCard = "smart-card"
 
-// registration is the new credential as a browser would hand it to a page.
-func (c Ceremony) registration(a ctap2.Attestation, data ctap2.AuthenticatorData, transports []string) publicKeyCredential {
+// Transports are how an authenticator is reached, as WebAuthn says it (L3
+// §5.8.4).
+func (c *Card) Transports() []string {
+	if c.card == nil {
+		return []string{"usb"}
+	}
+	return []string{transportSmartCard}
+}
+
+// Registration is the new credential as a browser would hand it to a page.
+func (c Ceremony) Registration(a ctap2.Attestation, data ctap2.AuthenticatorData, transports []string) any {
 	_, alg, err := ctap2.ParsePublicKey(data.PublicKey)
 	if err != nil {
 		alg = 0 // of no kind known here; the relying party reads it itself
@@ -109,8 +148,8 @@ func (c Ceremony) registration(a ctap2.Attestation, data ctap2.AuthenticatorData
 	}
 }
 
-// authentication is an assertion as a browser would hand it to a page.
-func (c Ceremony) authentication(a ctap2.Assertion) publicKeyCredential {
+// Authentication is an assertion as a browser would hand it to a page.
+func (c Ceremony) Authentication(a ctap2.Assertion) any {
 	response := assertionResponse{ClientData: c.clientData, AuthenticatorData: a.AuthData, Signature: a.Signature}
 	if a.User != nil {
 		response.UserHandle = a.User.ID

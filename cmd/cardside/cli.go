@@ -37,6 +37,7 @@ type commands struct {
 	Readers     readersCommand     `cmd:"" help:"help.readers"`
 	Info        infoCommand        `cmd:"" help:"help.info"`
 	Doctor      doctorCommand      `cmd:"" help:"help.doctor"`
+	Enroll      enrollCommand      `cmd:"" help:"help.enroll"`
 	PIN         pinCommand         `cmd:"" name:"pin" help:"help.pin"`
 	Make        makeCommand        `cmd:"" help:"help.make"`
 	Assert      assertCommand      `cmd:"" help:"help.assert"`

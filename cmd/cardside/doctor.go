@@ -1,17 +1,12 @@
 package main
 
 import (
-	"crypto/x509"
 	"fmt"
-	"os"
 
 	"cpsgate/cardside"
 )
 
-type doctorCommand struct {
-	Server   string `placeholder:"URL" help:"help.doctor-server"`
-	ServerCA string `name:"server-ca" placeholder:"FILE" help:"help.doctor-server-ca"`
-}
+type doctorCommand struct{ serverFlags }
 
 // checkReport is a line of the doctor's as JSON.
 type checkReport struct {
@@ -30,16 +25,13 @@ type doctorReport struct {
 func (c doctorCommand) Run(a *act) error {
 	choice := a.choice(nil)
 	choice.Patience = 0 // what is not there is a finding
-	examination := cardside.Examination{Choice: choice, Module: a.Module, Server: c.Server, Now: a.now}
-	if c.ServerCA != "" {
-		pem, err := os.ReadFile(c.ServerCA)
-		if err != nil {
-			return err
-		}
-		examination.Trust = x509.NewCertPool()
-		if !examination.Trust.AppendCertsFromPEM(pem) {
-			return &misuse{fmt.Sprintf("%s: no PEM certificate", c.ServerCA)}
-		}
+	set, err := c.settings(a)
+	if err != nil {
+		return err
+	}
+	examination := cardside.Examination{Choice: choice, Module: set.Module, Server: set.Server, Now: a.now}
+	if examination.Trust, err = set.trust(); err != nil {
+		return err
 	}
 	var report doctorReport
 	report.Healthy = cardside.Diagnose(a.ctx, examination, func(check cardside.Check) {

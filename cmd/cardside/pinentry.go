@@ -59,6 +59,9 @@ func (a *act) enter(fd int, prompt string) ([]byte, error) {
 	return typed(a.ctx, tty)
 }
 
+// typing reports that a person types: what was wrong can be typed again.
+func (a *act) typing(fd int) bool { return fd < 0 && a.terminal != nil }
+
 // line reads the next line of a descriptor, byte by byte: what follows is not
 // ours, or is the next PIN.
 func (a *act) line(fd int) ([]byte, error) {

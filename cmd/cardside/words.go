@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cpsgate/cardside"
+	"cpsgate/cardside/desk"
 )
 
 // words says this program's texts in one language.
@@ -71,6 +72,7 @@ func (a *act) table(rows [][2]string) {
 type failure struct {
 	Error cardside.Explanation `json:"error"`
 	Code  int                  `json:"exitCode"`
+	Left  *desk.Remains        `json:"leftOnCard,omitempty"` // of a sitting that began
 }
 
 // fail says an error and returns its exit code.
@@ -79,17 +81,25 @@ func (w words) fail(env *environment, asJSON bool, err error) int {
 	if errors.As(err, &misuse) {
 		return w.misused(env, err)
 	}
-	e := cardside.Explain(err, w.language)
+	e := desk.Explain(err, w.language)
+	var unfinished *desk.Unfinished
+	var left *desk.Remains
+	if errors.As(err, &unfinished) {
+		left = &unfinished.Left
+	}
 	code := int(cardside.ExitCodeOf(e.Reason))
 	if asJSON {
 		lines := json.NewEncoder(env.stdout)
 		lines.SetIndent("", "  ")
 		lines.SetEscapeHTML(false)
-		if lines.Encode(failure{e, code}) == nil {
+		if lines.Encode(failure{e, code, left}) == nil {
 			return code
 		}
 	}
 	w.explain(env.stderr, e)
+	if unfinished != nil {
+		w.unfinished(env.stderr, unfinished)
+	}
 	return code
 }
 
@@ -101,6 +111,9 @@ func (w words) explain(out io.Writer, e cardside.Explanation) {
 	}
 	for _, step := range e.Do {
 		fmt.Fprintf(out, "  - %s\n", step)
+	}
+	if e.Server != nil {
+		fmt.Fprintln(out, w.f("event", e.Server.Event))
 	}
 	fmt.Fprintf(out, "(%s: %s)\n", e.Reason, e.Detail)
 }

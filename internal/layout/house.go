@@ -52,7 +52,8 @@ func imports() map[string][]string {
 			"cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11", "cardside/agent", "cardside/helper",
 			"identity",
 		},
-		"cmd/cardside": {"cardside", "cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11"}, // it wires the engines
+		"cardside/desk": {"cardside", "cardside/ctap2", "cardside/pcsc", "cardside/pkcs11"},                                                        // the sitting stands on the whole of it
+		"cmd/cardside":  {"cardside", "cardside/desk", "cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11"}, // it wires the engines
 
 		// Benchmarks: programs that measure ours beside others'.
 		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey"},
@@ -88,9 +89,10 @@ func tests() map[string][]string {
 		"internal/virtualcard":               {"internal/cardlab"},
 		"internal/virtualcard/authenticator": {"internal/virtualcard", "internal/cardlab"},
 
-		"cmd/cpsgate":       virtualCard,
+		"cmd/cpsgate":       append([]string{"cardside", "cardside/desk", "cardside/pcsc", "cardside/pkcs11"}, virtualCard...), // its far end
 		"rp/...":            {"internal/virtualcard/authenticator"},
 		"cardside":          virtualCard,
+		"cardside/desk":     virtualCard,
 		"cardside/ctap2":    {"internal/virtualcard/authenticator"},
 		"cardside/pcsc":     virtualCard,
 		"cardside/libfido2": virtualCard,
