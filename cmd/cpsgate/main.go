@@ -64,6 +64,7 @@ type environment struct {
 type commands struct {
 	Version  kong.VersionFlag `help:"Print the version and end."`
 	Serve    serveCommand     `cmd:"" help:"Run the server."`
+	Health   healthCommand    `cmd:"" help:"Ask the running server whether it is ready: exit 0 if so, 1 if not."`
 	Demo     demoCommand      `cmd:"" help:"Run the whole product on embedded defaults, with a test PKI and sample cards."`
 	Config   configCommand    `cmd:"" help:"Check or show the configuration."`
 	Cert     certCommand      `cmd:"" help:"Show a certificate, or judge it as the card listener would."`
