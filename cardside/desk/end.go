@@ -20,7 +20,7 @@ type Remains struct {
 
 // Unfinished is a sitting that began and did not end well.
 type Unfinished struct {
-	Ticket string
+	Ticket string // "": the code's, whose answer got lost
 	Left   Remains
 	Told   bool // the server knows that it ended; else it does in time
 	Err    error

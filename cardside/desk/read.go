@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"cpsgate/cardside"
@@ -122,12 +123,23 @@ func (s *sitting) claim(ctx context.Context) error {
 	}
 	// Once only: an answer that got lost has used the code up.
 	if err := s.server.once(ctx, s.server.client, s.server.origin+"/enroll/claim", message, &s.answer); err != nil {
-		return err
+		return lostClaim(err)
 	}
 	s.server.sitting, s.answer.Sitting = s.answer.Sitting, ""
 	s.done.Ticket, s.done.AAGUID = s.answer.Ticket, s.info.AAGUID
 	s.tell(Progress{Step: StepClaimed, Holder: s.answer.Holder})
 	return nil
+}
+
+// lostClaim tells a claim that may have been taken, so that a new ticket is
+// needed, from one that never went out.
+func lostClaim(err error) error {
+	var dialled *net.OpError
+	never := errors.As(err, &dialled) && dialled.Op == "dial"
+	if errors.Is(err, cardside.ErrServer) && !never || errors.Is(err, context.Canceled) {
+		return &Unfinished{Err: err}
+	}
+	return err
 }
 
 // reader is how the desk is told of the reader.
