@@ -12,11 +12,14 @@ build: ## the server into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cpsgate ./cmd/cpsgate
 
 cardside: ## the workstation's program into bin/
-	test/packages.sh
+	test/packages.sh demo
 	$(GO) build -trimpath -o bin/cardside ./cmd/cardside
 
-demo: build ## the product on embedded defaults; Ctrl-C ends it
-	@exec bin/cpsgate demo
+demo: build ## the product on embedded defaults, a workstation with a virtual card beside it; Ctrl-C ends it
+	@test/packages.sh demo || echo "sans ces paquets, pas de carte virtuelle / without them, no virtual card" >&2
+	@$(GO) build -trimpath -o bin/cardside ./cmd/cardside 2>/dev/null || CGO_ENABLED=0 $(GO) build -trimpath -o bin/cardside ./cmd/cardside
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/workstation ./internal/cardlab/cmd/workstation
+	@exec bin/workstation --cardside bin/cardside bin/cpsgate
 
 test: ## every test, with what it needs installed; a skipped test is a failure
 	test/packages.sh

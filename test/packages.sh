@@ -1,13 +1,24 @@
 #!/bin/sh
-# Installs the Debian packages that the tests need and that are missing.
+# Installs the Debian packages that the tests need, or the demo alone
+# (packages.sh demo), and that are missing.
 # Without apt-get, or without the rights to install, it names them and stops.
 set -eu
 
-packages="
-gcc libc6-dev pkg-config git
-chromium libnss3-tools libfaketime xvfb xauth openssl nginx
-pcscd vsmartcard-vpcd softhsm2 opensc libpcsclite-dev libfido2-dev fido2-tools python3-fido2 python3-pyscard
+demo="
+gcc libc6-dev pkg-config
+chromium libnss3-tools
+pcscd vsmartcard-vpcd softhsm2 opensc libpcsclite-dev libfido2-dev
 "
+tests="
+git openssl nginx libfaketime
+xvfb xauth xdotool
+fido2-tools python3-fido2 python3-pyscard
+"
+case "${1:-tests}" in
+demo) packages=$demo ;;
+tests) packages="$demo $tests" ;;
+*) echo "packages.sh [demo|tests]" >&2; exit 2 ;;
+esac
 
 missing=""
 for p in $packages; do
@@ -16,7 +27,7 @@ done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-	echo "the tests need these Debian packages or their equivalents:$missing" >&2
+	echo "these Debian packages, or their equivalents, are needed:$missing" >&2
 	exit 1
 fi
 sudo=""

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,13 @@ func (cmd demoCommand) Run(env *environment) (err error) {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer p.Close()
+	if err := d.appointStaff(env.ctx, p.registry); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 	go d.keepIssuing(env.ctx, log)
+	if err := d.tell(); err != nil {
+		return err
+	}
 	if err := cmd.announce(env.stdout, d); err != nil {
 		return err
 	}
@@ -129,5 +136,10 @@ func (cmd demoCommand) announce(w io.Writer, d *demo) error {
 	if cmd.JSON {
 		return json.NewEncoder(w).Encode(d)
 	}
-	return demoText.Execute(w, d)
+	var text bytes.Buffer
+	if err := demoText.Execute(&text, d); err != nil {
+		return err
+	}
+	_, err := w.Write(text.Bytes()) // at once: a program beside waits for it
+	return err
 }

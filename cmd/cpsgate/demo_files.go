@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -27,6 +26,8 @@ type demo struct {
 	Root   string     `json:"root"`   // PEM file of the root above the server's certificate
 	Script string     `json:"script"` // starts a Chromium that has it all
 	Cards  []demoCard `json:"cards"`
+
+	ContactCard contactCard `json:"contactCard"`
 
 	pki *testpki.PKI
 }
@@ -61,6 +62,7 @@ func newDemo(folder string, l listeners, now func() time.Time) (*demo, error) {
 		func() error { return d.makeFolders("data", "anchors", "authorities", "crls", "cards") },
 		d.writeServer, d.writeTrust,
 		func() error { return d.writeCards(now()) },
+		d.writeContactCard,
 		d.issueCRLs,
 		func() error { return d.writeConfig(l) },
 		d.writeScript,
@@ -95,11 +97,7 @@ func (d *demo) writeServer() error {
 	if err != nil {
 		return err
 	}
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		return err
-	}
-	if err := writePEM(d.path("server-key.pem"), "PRIVATE KEY", key); err != nil {
+	if err := writeKey(d.path("server-key.pem"), pair.PrivateKey); err != nil {
 		return err
 	}
 	if err := writePEM(d.path("server.pem"), "CERTIFICATE", pair.Certificate...); err != nil {

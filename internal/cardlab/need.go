@@ -1,9 +1,9 @@
 package cardlab
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,7 +57,7 @@ func Need(t testing.TB) {
 	t.Helper()
 	require(t, readerNeeds)
 	if err := namespaceWorks(); err != nil {
-		giveUp(t, fmt.Sprintf("a mount namespace is needed, as root or with user namespaces: %v", err))
+		giveUp(t, err.Error())
 	}
 }
 
@@ -87,17 +87,30 @@ func NeedPrograms(t testing.TB, programs ...string) {
 	require(t, needs)
 }
 
+// Missing names the Debian packages that this machine lacks for a bench with
+// tokens. With none missing, err is what else stands in the way.
+func Missing() (packages []string, err error) {
+	if packages = lacking(readerNeeds, tokenNeeds); len(packages) > 0 {
+		return packages, nil
+	}
+	return nil, namespaceWorks()
+}
+
 func require(t testing.TB, needs []need) {
 	t.Helper()
-	var missing []string
-	for _, n := range needs {
-		if !n.here() {
-			missing = append(missing, n.debian)
-		}
-	}
-	if len(missing) > 0 {
+	if missing := lacking(needs); len(missing) > 0 {
 		giveUp(t, "Debian packages missing: apt-get install "+strings.Join(missing, " "))
 	}
+}
+
+// lacking names the packages of what is not here.
+func lacking(lists ...[]need) (packages []string) {
+	for _, n := range slices.Concat(lists...) {
+		if !n.here() {
+			packages = append(packages, n.debian)
+		}
+	}
+	return packages
 }
 
 func (n need) here() bool {

@@ -220,7 +220,7 @@ func namespaceFlags() []string {
 func namespaceWorks() error {
 	output, err := exec.Command("unshare", append(namespaceFlags(), "mount", "-t", "tmpfs", "none", "/run")...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(output)))
+		return fmt.Errorf("a mount namespace is needed, as root or with user namespaces: %w: %s", err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }

@@ -24,15 +24,22 @@ type Browser struct{ ctx context.Context }
 func Start(t testing.TB, h *Home, environment ...string) *Browser {
 	t.Helper()
 	h.writePreferences(t)
-	options := []chromedp.ExecAllocatorOption{
+	return launch(t, append(quiet(),
 		chromedp.ExecPath("/usr/lib/chromium/chromium"),
 		chromedp.Flag("headless", "new"),
 		chromedp.NoSandbox, // tests may run as root
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
 		chromedp.UserDataDir(h.profile()),
 		chromedp.Env(append([]string{
 			"HOME=" + h.dir, "XDG_CONFIG_HOME=" + h.dir + "/.config", "XDG_CACHE_HOME=" + h.dir + "/.cache",
 		}, environment...)...),
+	))
+}
+
+// quiet are the options of every browser: nothing of its own business, no
+// network but this machine's.
+func quiet() []chromedp.ExecAllocatorOption {
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
 		chromedp.Flag("accept-lang", "fr-FR,fr"),
 		chromedp.Flag("password-store", "basic"),
 		// Nothing but this machine resolves.
@@ -45,6 +52,12 @@ func Start(t testing.TB, h *Home, environment ...string) *Browser {
 	} {
 		options = append(options, chromedp.Flag(name, true))
 	}
+	return options
+}
+
+// launch starts a browser that ends with the test.
+func launch(t testing.TB, options []chromedp.ExecAllocatorOption) *Browser {
+	t.Helper()
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stop := chromedp.NewContext(allocator)
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx); stop(); stopAllocator() })
@@ -103,6 +116,13 @@ func (tab *Tab) Go(url string) {
 func (tab *Tab) Click(selector string) {
 	tab.t.Helper()
 	tab.do("clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Begin clicks as Click does, and does not wait for what comes of it: a dialog of
+// the browser's may hold the page up.
+func (tab *Tab) Begin(selector string) {
+	tab.t.Helper()
+	_ = Eval[bool](tab, `setTimeout(() => document.querySelector(`+quote(selector)+`).click(), 100), true`)
 }
 
 // Type types into the first element that the CSS selector matches.

@@ -27,14 +27,21 @@ const NeedAll = "CPSGATE_TEST_ALL"
 func Need(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{"chromium", "certutil", "pk12util"} {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if os.Getenv(NeedAll) != "" {
-			t.Fatalf("%s is missing; the Debian packages %s bring it", name, packages)
-		}
-		t.Skipf("needs %s, of the Debian packages %s", name, packages)
+		needProgram(t, name, packages)
 	}
+}
+
+// needProgram skips the test where a program is missing, or fails it where
+// NeedAll is set.
+func needProgram(t testing.TB, name, debian string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv(NeedAll) != "" {
+		t.Fatalf("%s is missing; Debian brings it with %s", name, debian)
+	}
+	t.Skipf("needs %s, of Debian's %s", name, debian)
 }
 
 // Home is a browser user's home folder.

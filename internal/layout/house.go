@@ -66,6 +66,7 @@ func imports() map[string][]string {
 		"internal/virtualcard/authenticator":  {},
 		"internal/virtualcard/cmd/virtualcps": {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/cardlab":                    {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
+		"internal/cardlab/cmd/workstation":    {"internal/cardlab", "internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/chromium":                   {},
 		"internal/layout":                     {},
 		"internal/e2e":                        {}, // runs the built programs and knows nothing of their inside
