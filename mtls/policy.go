@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -160,8 +161,9 @@ func (r RevocationPolicy) check() error {
 	return nil
 }
 
-// revocationFor is the policy for what that issuer issued.
-func (p Policy) revocationFor(issuerName []byte) RevocationPolicy {
+// RevocationFor is the policy for what the issuer of that name (DER) issued,
+// with nothing left to a default.
+func (p Policy) RevocationFor(issuerName []byte) RevocationPolicy {
 	rule, found := p.PerIssuer[NameKey(issuerName)]
 	if !found {
 		rule = p.Revocation
@@ -169,7 +171,19 @@ func (p Policy) revocationFor(issuerName []byte) RevocationPolicy {
 	if rule.Mode == "" {
 		rule.Mode = RevocationRequired
 	}
+	rule.Stale, rule.OCSP = cmp.Or(rule.Stale, StaleRefuse), cmp.Or(rule.OCSP, OCSPNever)
 	return rule
+}
+
+// UsesOCSP tells whether a rule of the policy lets OCSP answers count.
+func (p Policy) UsesOCSP() bool {
+	uses := func(r RevocationPolicy) bool { return r.OCSP != "" && r.OCSP != OCSPNever }
+	for _, rule := range p.PerIssuer {
+		if uses(rule) {
+			return true
+		}
+	}
+	return uses(p.Revocation)
 }
 
 // usableUntil is when evidence with that nextUpdate stops being worth

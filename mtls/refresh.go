@@ -83,6 +83,8 @@ type RevocationNews struct {
 // in force. It judges no staleness: the Verifier does, by its policy.
 type Refresher struct {
 	options RefreshOptions
+	sources atomic.Pointer[[]CRLSource]
+	moved   chan struct{} // of one place: the sources are others
 	current atomic.Pointer[CRLSet]
 	bypass  atomic.Pointer[Bypass]
 
@@ -90,6 +92,10 @@ type Refresher struct {
 	held  map[crlSlot]*heldCRL
 	fetch map[fetchKey]*fetchState
 	seen  map[string]fileStamp // files of both folders already dealt with
+	early map[string]bool      // files of deltas that came before their base
+	based bool                 // a complete CRL came since they were last looked at
+
+	refused *RefusedFile // the last one
 }
 
 // crlSlot is the place of one CRL: a newer one replaces it, others stand beside.
@@ -133,7 +139,11 @@ func NewRefresher(options RefreshOptions) (*Refresher, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	r := &Refresher{options: options, held: map[crlSlot]*heldCRL{}, fetch: map[fetchKey]*fetchState{}, seen: map[string]fileStamp{}}
+	r := &Refresher{
+		options: options, moved: make(chan struct{}, 1),
+		held: map[crlSlot]*heldCRL{}, fetch: map[fetchKey]*fetchState{}, seen: map[string]fileStamp{}, early: map[string]bool{},
+	}
+	r.sources.Store(&options.Sources)
 	r.publish()
 	return r, r.load()
 }
@@ -189,6 +199,7 @@ func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only
 	if err == nil {
 		r.held[slot] = adopted
 		r.publish()
+		r.based = r.based || !list.IsDelta()
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -212,20 +223,4 @@ func (r *Refresher) tell(ctx context.Context, source *CRLSource, list *CRL, befo
 		news.Added = list.Added(before.list)
 	}
 	r.options.OnRevoked(ctx, news)
-}
-
-// sourceOf finds whose CRL it is: by name and key, two authorities may bear one
-// name. With only, no other source will do.
-func (r *Refresher) sourceOf(list *CRL, only string) (*CRLSource, error) {
-	refusal := crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer))
-	for i := range r.options.Sources {
-		s := &r.options.Sources[i]
-		if only != "" && s.Name != only || string(list.Issuer) != string(s.Issuer.RawSubject) {
-			continue
-		}
-		if refusal = list.CheckSignature(s.Issuer); refusal == nil {
-			return s, nil
-		}
-	}
-	return nil, refusal
 }

@@ -17,7 +17,8 @@ type fetchKey struct {
 type fetchState struct {
 	failures int
 	since    time.Time // of the first of these failures
-	last     error
+	last     error     // of failedAt, healed or not
+	failedAt time.Time
 	next     time.Time
 	hurry    chan struct{} // of one place: fetch now
 }
@@ -32,11 +33,23 @@ const (
 // Run refreshes until ctx ends. It is called once.
 func (r *Refresher) Run(ctx context.Context) {
 	var group sync.WaitGroup
-	for i := range r.options.Sources {
-		source := &r.options.Sources[i]
-		if r.options.Fetch == nil {
-			continue
-		}
+	group.Go(func() { r.watch(ctx) })
+	group.Go(func() { r.alarms(ctx) })
+	for r.options.Fetch != nil && ctx.Err() == nil {
+		r.fetchUntilMoved(ctx)
+	}
+	group.Wait()
+}
+
+// fetchUntilMoved runs a loop for each thing that is fetched, until ctx ends
+// or the sources are others.
+func (r *Refresher) fetchUntilMoved(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	sources := r.all()
+	for i := range sources {
+		source := &sources[i]
 		if len(source.URLs) > 0 {
 			group.Go(func() { r.fetchLoop(ctx, source, false) })
 		}
@@ -44,8 +57,11 @@ func (r *Refresher) Run(ctx context.Context) {
 			group.Go(func() { r.fetchLoop(ctx, source, true) })
 		}
 	}
-	group.Go(func() { r.watch(ctx) })
-	group.Go(func() { r.alarms(ctx) })
+	select {
+	case <-ctx.Done():
+	case <-r.moved:
+	}
+	cancel()
 	group.Wait()
 }
 
@@ -103,20 +119,10 @@ func (r *Refresher) Fetch(ctx context.Context, name string, delta bool) error {
 		}
 	}
 	err := errors.Join(failures...)
-	r.done(fetchKey{name, delta}, err)
-	return err
-}
-
-func (r *Refresher) addresses(name string, delta bool) (*CRLSource, []string) {
-	for i := range r.options.Sources {
-		if s := &r.options.Sources[i]; s.Name == name {
-			if delta {
-				return s, s.DeltaURLs
-			}
-			return s, s.URLs
-		}
+	if ctx.Err() == nil { // else it was not the address that failed
+		r.done(fetchKey{name, delta}, err)
 	}
-	return nil, nil
+	return err
 }
 
 // hurry makes the loop of that key fetch at once.
@@ -185,9 +191,10 @@ func (r *Refresher) done(key fetchKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.state(key)
-	if s.last = err; err == nil {
+	if err == nil {
 		s.failures, s.since = 0, time.Time{}
 	} else {
+		s.last, s.failedAt = err, now
 		if s.failures == 0 {
 			s.since = now
 		}

@@ -129,7 +129,7 @@ func TestRefreshBacksOff(t *testing.T) {
 		}
 		s.down = false
 		s.loop(r, 2*time.Hour)
-		if status := r.Status()[0]; status.Verdict != mtls.CRLIsFresh || status.Failure != "" || time.Until(status.NextFetch) < 12*time.Hour {
+		if status := r.Status()[0]; status.Verdict != mtls.CRLIsFresh || !status.FailingFrom.IsZero() || status.FailedAt.IsZero() || time.Until(status.NextFetch) < 12*time.Hour {
 			t.Errorf("when it is back: %+v", status)
 		}
 	})

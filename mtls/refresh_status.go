@@ -24,6 +24,7 @@ const (
 type CRLStatus struct {
 	Authority   string     `json:"authority"` // CRLSource.Name
 	Issuer      string     `json:"issuer"`    // its name
+	Fingerprint string     `json:"issuer_sha256"`
 	Delta       bool       `json:"delta"`
 	Verdict     CRLVerdict `json:"verdict"`
 	Number      *big.Int   `json:"number,omitempty"`
@@ -32,11 +33,13 @@ type CRLStatus struct {
 	NextUpdate  time.Time  `json:"next_update,omitzero"`
 	Entries     int        `json:"entries"`
 	Octets      int64      `json:"octets"`
+	AlarmFrom   time.Time  `json:"alarm_from,omitzero"`    // when it turns expiring
 	Source      string     `json:"source,omitempty"`       // address or file it came from
 	ConfirmedAt time.Time  `json:"confirmed_at,omitzero"`  // when it came, or was found current
 	NextFetch   time.Time  `json:"next_fetch,omitzero"`    // zero: nothing is fetched, or not by this process
 	FailingFrom time.Time  `json:"failing_since,omitzero"` // of fetching; zero when the last fetch went well
-	Failure     string     `json:"failure,omitempty"`
+	FailedAt    time.Time  `json:"failed_at,omitzero"`     // the last failure, healed or not
+	Failure     string     `json:"failure,omitempty"`      // of FailedAt
 }
 
 // Status tells of every CRL in force, and of those that are missing, by
@@ -46,8 +49,9 @@ func (r *Refresher) Status() []CRLStatus {
 	defer r.mu.Unlock()
 	now := r.options.Now()
 	var all []CRLStatus
-	for i := range r.options.Sources {
-		source := &r.options.Sources[i]
+	sources := r.all()
+	for i := range sources {
+		source := &sources[i]
 		found := map[bool]bool{}
 		for slot, h := range r.held {
 			if slot.source == source.Name {
@@ -80,16 +84,17 @@ func boolOrder(a, b bool) int {
 
 // status describes one CRL, or its absence. The caller holds mu.
 func (r *Refresher) status(source *CRLSource, delta bool, h *heldCRL, now time.Time) CRLStatus {
-	s := CRLStatus{Authority: source.Name, Issuer: nameOf(source.Issuer), Delta: delta, Verdict: CRLIsMissing}
+	s := CRLStatus{Authority: source.Name, Issuer: nameOf(source.Issuer), Fingerprint: Fingerprint(source.Issuer), Delta: delta, Verdict: CRLIsMissing}
 	if h != nil {
 		s.Number, s.Base = h.list.Number, h.list.BaseNumber
 		s.ThisUpdate, s.NextUpdate = h.list.ThisUpdate, h.list.NextUpdate
 		s.Entries, s.Octets = h.list.Len(), h.list.Size
 		s.Source, s.ConfirmedAt = h.origin.From, h.origin.At
+		s.AlarmFrom = h.list.NextUpdate.Add(-r.margin(h.list))
 		s.Verdict = r.verdict(h.list, now)
 	}
 	if state := r.fetch[fetchKey{source.Name, delta}]; state != nil {
-		s.NextFetch, s.FailingFrom = state.next, state.since
+		s.NextFetch, s.FailingFrom, s.FailedAt = state.next, state.since, state.failedAt
 		if state.last != nil {
 			s.Failure = state.last.Error()
 		}
@@ -124,6 +129,21 @@ func (r *Refresher) statusOf(list *CRL) CRLStatus {
 		}
 	}
 	return CRLStatus{} // another has replaced it meanwhile
+}
+
+// RefusedFile is a file of a folder that was not taken.
+type RefusedFile struct {
+	File string    `json:"file"`
+	At   time.Time `json:"at"`
+	Why  string    `json:"why"`
+}
+
+// Refused is the last file that was not taken since the start; nil when all
+// were.
+func (r *Refresher) Refused() *RefusedFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
 }
 
 // alarmEvery is how often the verdicts are looked at.
@@ -165,7 +185,7 @@ func (r *Refresher) tellAlarms(ctx context.Context, told map[fetchKey]CRLVerdict
 // FetchAll fetches everything that has an address, and gives what failed.
 func (r *Refresher) FetchAll(ctx context.Context) error {
 	var failures []error
-	for _, s := range r.options.Sources {
+	for _, s := range r.all() {
 		if len(s.URLs) > 0 {
 			failures = append(failures, r.Fetch(ctx, s.Name, false))
 		}

@@ -89,7 +89,7 @@ func TestRefreshHostDown(t *testing.T) {
 	h.hostDown(false)
 	h.fetchAll()
 	h.want(card, "", "when the host is back")
-	if got := h.status(cards, false); got.Verdict != mtls.CRLIsFresh || got.Failure != "" {
+	if got := h.status(cards, false); got.Verdict != mtls.CRLIsFresh || !got.FailingFrom.IsZero() || got.Failure == "" {
 		t.Errorf("healed: %+v", got)
 	}
 }

@@ -70,8 +70,33 @@ func (r *Refresher) folders() []string {
 }
 
 // Scan deals with the files of both folders that have changed since it last
-// did: CRLs dropped, copies put there by another process, the bypass.
+// did: CRLs dropped, copies put there by another process, the bypass. A delta
+// that comes before its base is looked at again when that has come.
 func (r *Refresher) Scan(ctx context.Context) {
+	for again := true; again; again = r.baseCame() {
+		r.scan(ctx)
+	}
+	r.bypassGone()
+}
+
+// baseCame forgets the deltas that came too early when a complete CRL has come
+// since, so that they are looked at again. It tells whether there are any.
+func (r *Refresher) baseCame() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.based || len(r.early) == 0 {
+		r.based = false
+		return false
+	}
+	for path := range r.early {
+		delete(r.seen, path)
+	}
+	r.based = false
+	clear(r.early)
+	return true
+}
+
+func (r *Refresher) scan(ctx context.Context) {
 	for _, folder := range r.folders() {
 		files, err := os.ReadDir(folder)
 		if err != nil {
@@ -85,7 +110,6 @@ func (r *Refresher) Scan(ctx context.Context) {
 			}
 		}
 	}
-	r.bypassGone()
 }
 
 func (r *Refresher) changed(ctx context.Context, folder, name string) {
@@ -115,9 +139,20 @@ func (r *Refresher) changed(ctx context.Context, folder, name string) {
 	if err != nil {
 		r.options.Log.Error("CRL not taken; the one in force stays", "file", path, "error", err)
 	}
+	r.looked(path, stamp, err)
+}
+
+// looked notes that a file was dealt with.
+func (r *Refresher) looked(path string, stamp fileStamp, err error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.seen[path] = stamp
-	r.mu.Unlock()
+	if errors.Is(err, CRLDeltaMismatch) {
+		r.early[path] = true
+	}
+	if err != nil {
+		r.refused = &RefusedFile{File: path, At: r.options.Now().UTC(), Why: err.Error()}
+	}
 }
 
 // stillComing: the file may be one that is being copied.

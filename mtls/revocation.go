@@ -90,7 +90,7 @@ func (j *judgement) ask(c, authority *x509.Certificate, above path) *Refusal {
 
 // status answers a question by the policy of the issuer it is about.
 func (j *judgement) status(q question) *Refusal {
-	rule := j.policy.revocationFor(q.issuer.RawSubject)
+	rule := j.policy.RevocationFor(q.issuer.RawSubject)
 	if rule.Mode == RevocationOff {
 		j.allow(AllowedUnchecked)
 		j.holds(ruleRevocation, clauseRevocation, "%s: not looked at, revocation is off for %s", q, named{q.issuer})
