@@ -62,6 +62,8 @@ const (
 	KindClientRevoke     = "client.revoke"
 	KindAuditExport      = "audit.export"
 	KindAuditPrune       = "audit.prune"
+
+	KindRevocationBypass = "revocation.bypass" // begun, or ended before its time
 )
 
 // Event is one decision or act. The order of fields is that of their encoding:

@@ -35,9 +35,6 @@ func browserHouse(t *testing.T) (h *house, origin string) {
 	origin = "https://sso.localhost:" + port(main)
 	h.wire(plan{policy: enroll.Policy{Applet: enroll.AppletPolicy{MinPINLength: 6}}, options: func(o *web.Options) {
 		o.MainOrigin, o.CardOrigin = origin, "https://cps.localhost:"+port(card)
-		o.Revocation = func() []web.RevocationStatus {
-			return []web.RevocationStatus{{Authority: "ACI-FO-PP", ThisUpdate: h.now(), NextUpdate: h.now().AddDate(0, 0, 6), Entries: 12_345}}
-		}
 		o.RelyingParty, err = rp.New(rp.Options{ID: "sso.localhost", Name: "Hôpital", Origins: []string{origin}, Now: h.now})
 		must(t, err)
 	}})
@@ -183,10 +180,11 @@ func TestStaffPages(t *testing.T) {
 	chief, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-CHEF", GivenName: "Dominique", Profession: 10}, all...)
 	lost, card := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-PERDU", GivenName: "Sacha", Profession: 60})
 	must(t, h.registry.Suspend(t.Context(), console, card.TokenID))
+	h.shows(func(r *web.Revocation) { r.Lists = h.freshLists() })
 	tab := h.tabOf(h.chromium(), origin, chief)
 	for _, page := range []struct{ path, name string }{
 		{"/desk?q=exemple", "desk-found"}, {"/desk/people", "people"}, {"/desk/people/" + url.PathEscape(string(lost)), "person"},
-		{"/desk/approvals", "approvals"}, {"/audit", "audit"}, {"/figures", "figures"}, {"/clients", "clients"},
+		{"/desk/approvals", "approvals"}, {"/audit", "audit"}, {"/figures", "figures"}, {"/clients", "clients"}, {"/revocation", "evidence"},
 	} {
 		tab.Go(origin + page.path)
 		looks(t, tab, page.name)
@@ -198,4 +196,7 @@ func TestStaffPages(t *testing.T) {
 			tab.WaitFor(".done")
 		}
 	}
+	h.shows(func(r *web.Revocation) { h.worst(r) })
+	tab.Go(origin + "/revocation")
+	looks(t, tab, "evidence-worst")
 }

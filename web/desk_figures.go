@@ -11,15 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"cpsgate/identity"
+	"cpsgate/mtls"
 )
-
-// RevocationStatus is how fresh one authority's revocation data is.
-type RevocationStatus struct {
-	Authority  string
-	ThisUpdate time.Time
-	NextUpdate time.Time
-	Entries    int
-}
 
 // figure is one picture of the security officer's page, with its table.
 type figure struct {
@@ -201,7 +194,10 @@ func (s *Server) refusalFigure(ctx context.Context, t *tongue, now time.Time) (f
 // freshnessFigure tells until when each authority's list may be relied on.
 func (s *Server) freshnessFigure(t *tongue) figure {
 	f := t.figure("revocation", true, "figure.authority", "figure.entries", "figure.next-update")
-	for _, r := range s.o.Revocation() {
+	for _, r := range s.o.Revocation().Lists {
+		if r.Delta || r.Verdict == mtls.CRLIsMissing {
+			continue
+		}
 		f.Rows = append(f.Rows, figureRow{Label: r.Authority, Values: []int{r.Entries}, Note: t.moment(r.ThisUpdate) + " → " + t.moment(r.NextUpdate)})
 	}
 	return f

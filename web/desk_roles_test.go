@@ -32,7 +32,7 @@ func TestRolesOpenPages(t *testing.T) {
 		"POST " + person + "/passkeys/suspend": {operator, admin}, "POST " + person + "/roles/grant": {admin},
 		"GET /desk/approvals": {approver, operator, admin}, "POST /desk/approvals/x/approve": {approver}, "POST /desk/approvals/x/decline": {approver, operator, admin},
 		"GET /audit": {auditor}, "GET /audit/export": {auditor}, "GET /figures": {auditor, admin, approver}, "GET /figures/cards.csv": {auditor, admin, approver},
-		"GET /clients": {admin}, "POST /clients": {admin}, "POST /clients/revoke": {admin},
+		"GET /revocation": {admin, auditor}, "GET /clients": {admin}, "POST /clients": {admin}, "POST /clients/revoke": {admin},
 	} {
 		t.Run(route, func(t *testing.T) {
 			h.t = t

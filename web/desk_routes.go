@@ -17,6 +17,7 @@ const (
 	pathAudit     = "/audit"
 	pathFigures   = "/figures"
 	pathClients   = "/clients"
+	pathEvidence  = "/revocation"
 )
 
 // Who may open them.
@@ -28,6 +29,7 @@ var (
 	auditRoles    = []identity.Role{identity.RoleAuditor}
 	figureRoles   = []identity.Role{identity.RoleAuditor, identity.RoleAdmin, identity.RoleApprover}
 	adminRoles    = []identity.Role{identity.RoleAdmin}
+	evidenceRoles = []identity.Role{identity.RoleAdmin, identity.RoleAuditor}
 )
 
 func (s *Server) deskRoutes(e *echo.Echo) {
@@ -59,11 +61,13 @@ func (s *Server) deskRoutes(e *echo.Echo) {
 		{post, pathClients, adminRoles, s.addClient},
 		{post, pathClients + "/revoke", adminRoles, s.revokeClient},
 	})
-	if s.o.Trail == nil {
-		return
+	if s.o.Trail != nil {
+		s.staffRoutes(e, []staffRoute{
+			{get, pathAudit, auditRoles, s.auditPage},
+			{get, pathAudit + "/export", auditRoles, s.exportAudit},
+		})
 	}
-	s.staffRoutes(e, []staffRoute{
-		{get, pathAudit, auditRoles, s.auditPage},
-		{get, pathAudit + "/export", auditRoles, s.exportAudit},
-	})
+	if s.o.Revocation != nil {
+		s.staffRoutes(e, []staffRoute{{get, pathEvidence, evidenceRoles, s.evidencePage}})
+	}
 }

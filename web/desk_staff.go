@@ -116,8 +116,12 @@ func (s *Server) sections(c echo.Context) []navItem {
 		{pathApprovals, words["nav.approvals"], approvalRoles},
 		{pathAudit, words["nav.audit"], auditRoles},
 		{pathFigures, words["nav.figures"], figureRoles},
+		{pathEvidence, words["nav.evidence"], evidenceRoles},
 		{pathClients, words["nav.clients"], adminRoles},
 	} {
+		if section.path == pathEvidence && s.o.Revocation == nil {
+			continue
+		}
 		if slices.ContainsFunc(section.roles, who.HasRole) {
 			here := path == section.path || section.path != pathDesk && strings.HasPrefix(path, section.path+"/") ||
 				section.path == pathDesk && strings.HasPrefix(path, pathTickets)

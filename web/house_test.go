@@ -42,9 +42,10 @@ type house struct {
 
 	mainAddr, cardAddr string
 
-	mu     sync.Mutex // guards the two below
-	offset time.Duration
-	lists  mtls.CRLSet
+	mu       sync.Mutex // guards what follows
+	offset   time.Duration
+	lists    mtls.CRLSet
+	evidence web.Revocation
 }
 
 // plan is what a test wants of its house beyond the usual.
@@ -73,6 +74,21 @@ func (h *house) CRLs(issuer []byte) []*mtls.CRL {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.lists.CRLs(issuer)
+}
+
+// shows is what the pages tell of the evidence from now on.
+func (h *house) shows(change func(*web.Revocation)) {
+	r := h.revocation()
+	change(&r)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.evidence = r
+}
+
+func (h *house) revocation() web.Revocation {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.evidence
 }
 
 // publish renews the CRLs of the two authorities that sign persons' cards.
@@ -136,6 +152,7 @@ func (h *house) assemble(p plan) web.Options {
 	must(h.t, err)
 	verifier, err := mtls.NewVerifier(trust, mtls.Policy{}, h)
 	must(h.t, err)
+	h.shows(func(r *web.Revocation) { r.Trust, r.Policy = trust, verifier.Policy() })
 	party, err := rp.New(rp.Options{ID: "hopital.test", Name: "Hôpital", Origins: []string{mainOrigin}, SignCount: p.signs, Now: h.now})
 	must(h.t, err)
 	h.sessions, err = sessions.New(sessions.Options{Now: h.now, Limits: p.limits, Standing: func(ctx context.Context, s sessions.Session) error {
@@ -164,7 +181,7 @@ func (h *house) assemble(p plan) web.Options {
 	return web.Options{
 		Hospital: "Hôpital d’essai", SupportPhone: "01 99 00 00 00",
 		MainOrigin: mainOrigin, CardOrigin: cardOrigin, CardWildcard: true,
-		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log, Trail: h.store,
+		Verifier: verifier, RelyingParty: party, Sessions: h.sessions, Once: h.once, Registry: h.registry, Audit: log, Trail: h.store, Revocation: h.revocation,
 		Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.now,
 		Limits: web.Limits{RequestsPerMinute: 100_000, AttemptsPerMinute: 100_000, SignInsPerMinute: 1000},
 	}

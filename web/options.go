@@ -58,7 +58,7 @@ type Options struct {
 
 	Keys *sso.Keys // of the OpenID provider; nil: no single sign-on
 
-	Revocation func() []RevocationStatus // for the pictures; nil: none drawn
+	Revocation func() Revocation // what certificates are judged by; nil: no page tells
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits

@@ -27,13 +27,14 @@ const (
 	pageAudit     = "audit"
 	pageFigures   = "figures"
 	pageClients   = "clients"
+	pageEvidence  = "evidence"
 )
 
 // shared are the templates that every page may use.
 var shared = []string{"layout", "icons", "said", "queue"}
 
 // every page there is.
-var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals, pageAudit, pageFigures, pageClients}
+var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals, pageAudit, pageFigures, pageClients, pageEvidence}
 
 // pages holds every page parsed, by language and name.
 type pages map[string]map[string]*template.Template

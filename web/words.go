@@ -123,6 +123,7 @@ func frenchTypography(text string) string {
 		" »", noBreak+"»",
 		"n° ", "n°"+noBreak,
 		"} heures", "}"+noBreak+"heures",
+		"} jours", "}"+noBreak+"jours",
 		"} minutes", "}"+noBreak+"minutes",
 		"1 minute", "1"+noBreak+"minute",
 		"1 heure", "1"+noBreak+"heure",

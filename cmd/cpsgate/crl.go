@@ -177,9 +177,6 @@ type crlBypassCommand struct {
 	End    bool   `help:"End the bypass now."`
 }
 
-// kindBypass is the audit's kind of event for a bypass, begun or ended.
-const kindBypass = "revocation.bypass"
-
 // Run records the act, then does it: one that cannot be recorded is not done.
 func (cmd crlBypassCommand) Run(env *environment) error {
 	c, err := cmd.load(env)
@@ -236,7 +233,7 @@ func recordBypass(env *environment, c *Config, end bool, b mtls.Bypass) error {
 		return err
 	}
 	defer s.Close()
-	event := &audit.Event{Kind: kindBypass, Outcome: audit.Done, Reason: b.Reason, Detail: fmt.Sprintf("by %s, until %s", b.By, b.Until.Format(time.RFC3339))}
+	event := &audit.Event{Kind: audit.KindRevocationBypass, Outcome: audit.Done, Reason: b.Reason, Detail: fmt.Sprintf("by %s, until %s", b.By, b.Until.Format(time.RFC3339))}
 	if end {
 		event.Detail = "ended by " + b.By
 	}

@@ -126,9 +126,32 @@ func (s CRLSourceConfig) names(issuer *x509.Certificate) bool {
 	return s.Issuer == issuer.Subject.CommonName || strings.EqualFold(s.Issuer, mtls.Fingerprint(issuer))
 }
 
+// hosts are those that may be talked to: of these sources, and of those that a
+// reload of the trust may bring.
+func (c CRLConfig) hosts(sources []mtls.CRLSource) ([]string, error) {
+	builtIn, err := mtls.DefaultTrust()
+	if err != nil {
+		return nil, err
+	}
+	published, err := builtIn.CRLSources(c.Deltas)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, s := range slices.Concat(sources, published) {
+		for _, address := range slices.Concat(s.URLs, s.DeltaURLs) {
+			host, err := hostOfCRL(address)
+			if err != nil {
+				return nil, err
+			}
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
+}
+
 // openRefresher opens the CRLs of the data folder, and what keeps them fresh.
-// The sources' hosts are the only ones it may talk to. complete may fill in
-// what the caller wants told.
+// complete may fill in what the caller wants told.
 func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() time.Time, complete ...func(*mtls.RefreshOptions)) (*mtls.Refresher, error) {
 	sources, err := c.CRL.sources(trust)
 	if err != nil {
@@ -144,17 +167,11 @@ func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() ti
 		ClockSkew: clockSkew, Every: c.CRL.Every, Margin: c.CRL.Alarm, Log: log, Now: now,
 	}
 	if c.CRL.Fetch == nil || *c.CRL.Fetch {
-		fetcher := &mtls.Fetcher{MaxBytes: c.CRL.MaxBytes, Proxy: proxy}
-		for _, s := range sources {
-			for _, address := range slices.Concat(s.URLs, s.DeltaURLs) {
-				host, err := hostOfCRL(address)
-				if err != nil {
-					return nil, err
-				}
-				fetcher.Hosts = append(fetcher.Hosts, host)
-			}
+		hosts, err := c.CRL.hosts(sources)
+		if err != nil {
+			return nil, err
 		}
-		options.Fetch = fetcher.CRL
+		options.Fetch = (&mtls.Fetcher{Hosts: hosts, MaxBytes: c.CRL.MaxBytes, Proxy: proxy}).CRL
 	}
 	for _, f := range complete {
 		f(&options)

@@ -159,7 +159,7 @@ func TestCRLBypassCommand(t *testing.T) {
 	if s.report(exitOK).Bypass != nil {
 		t.Error("not ended")
 	}
-	if kinds := s.audited(); len(kinds) != 2 || kinds[0] != kindBypass || kinds[1] != kindBypass {
+	if kinds := s.audited(); len(kinds) != 2 || kinds[0] != audit.KindRevocationBypass || kinds[1] != audit.KindRevocationBypass {
 		t.Errorf("audited %v", kinds)
 	}
 }

@@ -52,11 +52,9 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	if j.crls, err = openRefresher(c, trust, log, now, tell); err != nil {
 		return nil, err
 	}
-	// What lies in the drop folder counts from the first login on.
-	j.crls.Scan(context.Background())
 	j.crls.Scan(ctx) // the drop folder counts from the first login on
 	var evidence mtls.Evidence = j.crls
-	if asksOCSP(policy) {
+	if policy.UsesOCSP() {
 		fetcher := &mtls.Fetcher{Hosts: c.OCSP.Hosts, OCSPDeadline: c.OCSP.Deadline}
 		j.ocsp = &mtls.OCSPClient{Fetch: fetcher.OCSP, Policy: policy.OCSP, Now: now}
 		evidence = struct {
@@ -69,20 +67,24 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	}
 	j.trust = &mtls.TrustReloader{
 		Verifier: j.Verifier, Log: log, Now: now,
-		Load:    func() (*mtls.Trust, error) { return loadTrust(c) },
+		Load:    func() (*mtls.Trust, error) { return j.reload(ctx, c) },
 		Listing: func() (string, error) { return listing(slices.Concat(c.Trust.Anchors, c.Trust.Intermediates)) },
 	}
 	return j, nil
 }
 
-func asksOCSP(p mtls.Policy) bool {
-	asks := func(r mtls.RevocationPolicy) bool { return r.OCSP != "" && r.OCSP != mtls.OCSPNever }
-	for _, rule := range p.PerIssuer {
-		if asks(rule) {
-			return true
-		}
+// reload reads the trust again; the CRLs of its authorities are followed from
+// before it judges.
+func (j *judge) reload(ctx context.Context, c *Config) (*mtls.Trust, error) {
+	trust, err := loadTrust(c)
+	if err != nil {
+		return nil, err
 	}
-	return asks(p.Revocation)
+	sources, err := c.CRL.sources(trust)
+	if err != nil {
+		return nil, err
+	}
+	return trust, j.crls.Follow(ctx, sources)
 }
 
 // Verify asks the responders that the policy wants asked, then judges. What
@@ -105,15 +107,12 @@ func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, erro
 	return verdict.Holder, nil
 }
 
-// standing tells how it stands with each CRL in force, for the pages.
-func (j *judge) standing() []web.RevocationStatus {
-	var all []web.RevocationStatus
-	for _, s := range j.crls.Status() {
-		if s.Verdict != mtls.CRLIsMissing && !s.Delta {
-			all = append(all, web.RevocationStatus{Authority: s.Authority, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate, Entries: s.Entries})
-		}
+// standing is what certificates are judged by now, for the pages.
+func (j *judge) standing() web.Revocation {
+	return web.Revocation{
+		Lists: j.crls.Status(), Refused: j.crls.Refused(), Bypass: j.crls.Bypass(),
+		Trust: j.Trust(), Reload: j.trust.State(), Policy: j.Policy(),
 	}
-	return all
 }
 
 func (j *judge) tell() {
