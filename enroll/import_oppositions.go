@@ -119,7 +119,7 @@ func (l *oppositionReader) read(ctx context.Context, in io.Reader) (OppositionRe
 	}
 	for _, field := range []string{fieldCard, fieldHolder, fieldOpposition} {
 		if !s.has(field) {
-			return OppositionReport{}, refuseLayout("line 1: no column for the %s", field)
+			return OppositionReport{}, refuseLayout(wrong(FaultColumnMissing, field, "", "no column for the %s", field))
 		}
 	}
 	err = s.each(ctx, func(row sheetRow) error {
@@ -136,7 +136,7 @@ func (l *oppositionReader) read(ctx context.Context, in io.Reader) (OppositionRe
 func (l *oppositionReader) row(row sheetRow) error {
 	number := row.cell(fieldCard)
 	if number == "" || strings.Trim(number, "0123456789") != "" {
-		return fmt.Errorf("card number %q: not digits", number)
+		return wrong(FaultCardNumber, fieldCard, number, "card number %q: not digits", number)
 	}
 	since, err := oppositionDate(row.cell(fieldOpposition))
 	if err != nil {
@@ -154,7 +154,7 @@ func (l *oppositionReader) row(row sheetRow) error {
 	}
 	if rpps, has := card.Holder.RPPS(); has {
 		if said := row.cell(fieldHolder); said != string(rpps) && said != string(card.Holder) {
-			return fmt.Errorf("card %s is known here as that of %s, not of %q", number, card.Holder, said)
+			return wrong(FaultOtherHolder, fieldHolder, said, "card %s is known here as that of %s, not of %q", number, card.Holder, said)
 		}
 	}
 	l.match(opposed{card.TokenID, since})
@@ -194,7 +194,7 @@ func oppositionDate(s string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("opposition date %q: not a date as 2026-03-02, 20260302 or 02/03/2026", s)
+	return time.Time{}, wrong(FaultOppositionDay, fieldOpposition, s, "opposition date %q: not a date as 2026-03-02, 20260302 or 02/03/2026", s)
 }
 
 // foresee counts what applying would do.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -114,7 +113,7 @@ func readPeople(ctx context.Context, in io.Reader) ([]peopleRow, ImportReport, e
 		return nil, ImportReport{}, err
 	}
 	if !s.has(fieldIdNat) && !s.has(fieldRPPS) {
-		return nil, ImportReport{}, refuseLayout("line 1: no column %s nor %s", fieldIdNat, fieldRPPS)
+		return nil, ImportReport{}, refuseLayout(wrong(FaultColumnMissing, fieldIdNat, "", "no column %s nor %s", fieldIdNat, fieldRPPS))
 	}
 	var people []peopleRow
 	lines := map[identity.PSIdNat]int{}
@@ -124,7 +123,7 @@ func readPeople(ctx context.Context, in io.Reader) ([]peopleRow, ImportReport, e
 			return err
 		}
 		if first, twice := lines[p.idNat]; twice {
-			return fmt.Errorf("%s is on line %d already", p.idNat, first)
+			return wrong(FaultTwice, fieldIdNat, strconv.Itoa(first), "%s is on line %d already", p.idNat, first)
 		}
 		lines[p.idNat] = row.line
 		people = append(people, p)
@@ -136,7 +135,7 @@ func readPeople(ctx context.Context, in io.Reader) ([]peopleRow, ImportReport, e
 func readPerson(row sheetRow) (peopleRow, error) {
 	for field, i := range row.sheet.column {
 		if !utf8.ValidString(row.cells[i]) {
-			return peopleRow{}, fmt.Errorf("%s: not UTF-8: save the table as \"CSV UTF-8\"", field)
+			return peopleRow{}, wrong(FaultEncoding, field, "", "%s: not UTF-8: save the table as \"CSV UTF-8\"", field)
 		}
 	}
 	id, err := readIdNat(row)
@@ -168,18 +167,18 @@ func readIdNat(row sheetRow) (identity.PSIdNat, error) {
 	text, rpps := row.cell(fieldIdNat), row.cell(fieldRPPS)
 	switch {
 	case text == "" && rpps == "":
-		return "", errors.New("no PS_IdNat")
+		return "", wrong(FaultNobody, fieldIdNat, "", "no PS_IdNat")
 	case text == "":
 		text = "8" + rpps
 	case rpps != "" && text != "8"+rpps:
-		return "", fmt.Errorf("PS_IdNat %q and RPPS %q are not of one person", text, rpps)
+		return "", wrong(FaultTwoPeople, fieldIdNat, text, "PS_IdNat %q and RPPS %q are not of one person", text, rpps)
 	}
 	id, err := identity.ParsePSIdNat(text)
 	if err != nil {
-		return "", err
+		return "", wrong(FaultIdNat, fieldIdNat, text, "%v", err)
 	}
 	if err := id.Check(); err != nil {
-		return "", fmt.Errorf("PS_IdNat %q: %w", id, err)
+		return "", wrong(FaultIdNat, fieldIdNat, text, "PS_IdNat %q: %v", id, err)
 	}
 	return id, nil
 }
@@ -190,11 +189,11 @@ func readText(row sheetRow, field string) (string, error) {
 	value := row.cell(field)
 	switch {
 	case len(value) > 128:
-		return "", fmt.Errorf("%s: longer than 128 bytes", field)
+		return "", wrong(FaultLong, field, "", "%s: longer than 128 bytes", field)
 	case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", fmt.Errorf("%s: holds what does not print", field)
+		return "", wrong(FaultUnprintable, field, "", "%s: holds what does not print", field)
 	case value != "" && strings.ContainsAny(value[:1], "=+-@"):
-		return "", fmt.Errorf("%s: begins with %q, which a spreadsheet takes for a formula", field, value[:1])
+		return "", wrong(FaultFormula, field, value[:1], "%s: begins with %q, which a spreadsheet takes for a formula", field, value[:1])
 	}
 	return value, nil
 }
@@ -203,7 +202,7 @@ func (p *peopleRow) readCodes(row sheetRow) error {
 	if text := row.cell(fieldProfession); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 999 {
-			return fmt.Errorf("profession: %q is no code of TRE_G15", text)
+			return wrong(FaultProfession, fieldProfession, text, "profession: %q is no code of TRE_G15", text)
 		}
 		p.changes = append(p.changes, func(p *identity.Professional) { p.Profession = identity.Profession(n) })
 	}
@@ -213,24 +212,24 @@ func (p *peopleRow) readCodes(row sheetRow) error {
 		in := slices.Contains([]string{"true", "yes", "oui", "1"}, text)
 		p.changes = append(p.changes, func(p *identity.Professional) { p.Training = in })
 	default:
-		return fmt.Errorf("training: %q is neither true nor false", text)
+		return wrong(FaultTraining, fieldTraining, text, "training: %q is neither true nor false", text)
 	}
 	if text := row.cell(fieldSpecialties); text != "" {
 		codes := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '|' })
 		for _, code := range codes {
 			if len(code) > 16 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
-				return fmt.Errorf("specialties: %q is no code of TRE_R01", code)
+				return wrong(FaultSpecialty, fieldSpecialties, code, "specialties: %q is no code of TRE_R01", code)
 			}
 		}
 		if len(codes) > 32 {
-			return errors.New("specialties: more than 32")
+			return wrong(FaultSpecialties, fieldSpecialties, "", "specialties: more than 32")
 		}
 		p.changes = append(p.changes, func(p *identity.Professional) { p.Specialties = codes })
 	}
 	if text := row.cell(fieldStructure); text != "" {
 		id, err := identity.ParseStructureID(text)
 		if err != nil {
-			return err
+			return wrong(FaultStructure, fieldStructure, text, "%v", err)
 		}
 		p.changes = append(p.changes, func(p *identity.Professional) { p.Structure = id })
 	}

@@ -80,6 +80,7 @@ type Refusal struct {
 	Card   string             // token id, when known
 	State  identity.CardState // of the card, when that is why
 	Until  time.Time          // of a lock: its end
+	Row    *RowError          // of a file: what is wrong with it
 	Err    error
 }
 

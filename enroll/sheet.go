@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,14 +18,6 @@ type ImportOptions struct {
 	DryRun   bool           // read and compare, change nothing
 	Progress func(done int) // told now and then how many rows were dealt with; nil: nobody asks
 }
-
-// RowError is one row that could not be taken, and why.
-type RowError struct {
-	Line   int
-	Reason string // for the person who made the file, English
-}
-
-func (e RowError) String() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
 
 // Bounds of an imported file.
 const (
@@ -50,12 +43,12 @@ type rowErrors struct {
 	more int
 }
 
-func (e *rowErrors) add(line int, format string, args ...any) {
+func (e *rowErrors) add(line int, err error) {
 	if len(e.list) >= maxErrors {
 		e.more++
 		return
 	}
-	e.list = append(e.list, RowError{line, bounded(fmt.Sprintf(format, args...), 300)})
+	e.list = append(e.list, faultOf(line, err))
 }
 
 // layout is what a header may hold: fields by the folded names of their
@@ -64,11 +57,6 @@ type layout struct {
 	fields  map[string]string
 	foreign bool // columns that are none of ours are passed over
 	rows    int  // at most
-}
-
-// refuseLayout is the error for a file that is not the one expected.
-func refuseLayout(format string, args ...any) error {
-	return &Refusal{Reason: ReasonLayout, Detail: fmt.Sprintf(format, args...)}
 }
 
 // openSheet reads the header.
@@ -84,7 +72,7 @@ func openSheet(r io.Reader, l layout) (*sheet, error) {
 	}
 	line, _, ended := bytes.Cut(start, []byte("\n"))
 	if !ended && len(start) == maxRow {
-		return nil, refuseLayout("line 1 has more than %d bytes", maxRow)
+		return nil, refuseLayout(wrong(FaultHeaderLong, "", "", "more than %d bytes", maxRow))
 	}
 	s := &sheet{csv: csv.NewReader(in), limit: limit, column: map[string]int{}, most: l.rows}
 	s.csv.ReuseRecord = true
@@ -92,10 +80,10 @@ func openSheet(r io.Reader, l layout) (*sheet, error) {
 	s.csv.LazyQuotes = s.csv.Comma == '|' // such files quote nothing
 	header, err := s.csv.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, refuseLayout("line 1: the file is empty")
+		return nil, refuseLayout(wrong(FaultEmpty, "", "", "the file is empty"))
 	}
 	if err != nil {
-		return nil, refuseLayout("line 1: %v", err)
+		return nil, refuseLayout(wrong(FaultHeaderBroken, "", "", "%v", err))
 	}
 	return s, s.name(header, l)
 }
@@ -107,10 +95,10 @@ func (s *sheet) name(header []string, l layout) error {
 			if l.foreign {
 				continue
 			}
-			return refuseLayout("line 1: unknown column %q", bounded(decoded(title), 64))
+			return refuseLayout(wrong(FaultColumnUnknown, "", decoded(title), "unknown column %q", bounded(decoded(title), 64)))
 		}
 		if _, twice := s.column[field]; twice {
-			return refuseLayout("line 1: two columns for %s", field)
+			return refuseLayout(wrong(FaultColumnTwice, field, "", "two columns for %s", field))
 		}
 		s.column[field] = i
 	}
@@ -169,18 +157,20 @@ func (s *sheet) each(ctx context.Context, take func(sheetRow) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case s.rows == s.most && (err == nil || errors.As(err, &broken)):
-			return refuseLayout("more than %d rows", s.most)
+			return refuseLayout(wrong(FaultTooManyRows, "", strconv.Itoa(s.most), "more than %d rows", s.most))
 		case errors.As(err, &broken):
 			s.rows++
-			s.errors.add(broken.StartLine, "%v", broken.Err)
+			s.errors.add(broken.StartLine, broken.Err)
 			continue
+		case errors.Is(err, errRowTooLong):
+			return refuseLayout(wrong(FaultRowLong, "", strconv.Itoa(s.rows+1), "row %d: %v", s.rows+1, err))
 		case err != nil:
 			return fmt.Errorf("reading after row %d: %w", s.rows, err)
 		}
 		s.rows++
 		line, _ := s.csv.FieldPos(0)
 		if err := take(sheetRow{line, cells, s}); err != nil {
-			s.errors.add(line, "%v", err)
+			s.errors.add(line, err)
 		}
 		if s.rows%progressEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()

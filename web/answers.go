@@ -45,7 +45,10 @@ const (
 	reasonUnavailable      Reason = "unavailable"
 	reasonInternal         Reason = "internal"
 	reasonUnsaid           Reason = "reason-missing" // an act that needs a reason, without one
-	reasonBearer           Reason = "bearer"         // no secret, or none that is known
+	reasonNoFile           Reason = "file-missing"
+	reasonBusy             Reason = "import-busy" // another import is going on
+	reasonImportGone       Reason = "import-gone" // put away, or of another time of this server
+	reasonBearer           Reason = "bearer"      // no secret, or none that is known
 )
 
 func (r Reason) Error() string { return string(r) }
@@ -163,6 +166,9 @@ var ownAnswers = map[Reason]answer{
 	reasonUnavailable:      {http.StatusServiceUnavailable, "unavailable", "", ""},
 	reasonInternal:         {http.StatusInternalServerError, "internal", "", ""},
 	reasonUnsaid:           {http.StatusBadRequest, "reason-missing", "", ""},
+	reasonNoFile:           {http.StatusBadRequest, "file-missing", "", ""},
+	reasonBusy:             {http.StatusConflict, "import-busy", "", ""},
+	reasonImportGone:       {http.StatusNotFound, "import-gone", "", ""},
 	reasonBearer:           {http.StatusUnauthorized, "bearer", "", ""},
 }
 
@@ -275,6 +281,11 @@ func checkAnswers(words catalogue) error {
 	}
 	for _, a := range ownAnswers {
 		all = append(all, a)
+	}
+	for _, f := range enroll.Faults() {
+		if _, found := words["fault."+string(f)]; !found {
+			return fmt.Errorf("words: fault.%s is missing", f)
+		}
 	}
 	for _, a := range all {
 		for _, part := range []string{".title", ".why", ".do.1"} {

@@ -157,6 +157,9 @@ func (s *Server) apiImportPeople(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := patient(c); err != nil {
+		return err
+	}
 	report, err := s.o.Registry.ImportPeople(c.Request().Context(), s.apiAct(c, ""), c.Request().Body, options)
 	if err != nil {
 		return s.refuseCall(c, audit.Event{Kind: audit.KindPeopleImport}, sized(err))
@@ -197,9 +200,10 @@ func sized(err error) error {
 
 // apiExportPeople gives everybody as a CSV file.
 func (s *Server) apiExportPeople(c echo.Context) error {
-	h := c.Response().Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="people.csv"`)
+	if err := patient(c); err != nil {
+		return err
+	}
+	tableHeaders(c, "people.csv")
 	if _, err := s.o.Registry.ExportPeople(c.Request().Context(), s.apiAct(c, ""), c.Response()); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func (s *Server) apiImportOppositions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := patient(c); err != nil {
+		return err
+	}
 	r, err := s.o.Registry.ImportOppositions(c.Request().Context(), s.apiAct(c, ""), c.Request().Body, options)
 	if err != nil {
 		return s.refuseCall(c, audit.Event{Kind: audit.KindOppositionImport}, sized(err))

@@ -107,12 +107,12 @@ func looks(t *testing.T, tab *chromium.Tab, name string) {
 
 func until(t *testing.T, tab *chromium.Tab, what, script string) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
 		if chromium.Eval[bool](tab, script) {
 			return
 		}
 	}
-	t.Fatalf("%s: not so after 15 s:\n%s", what, tab.Text("main"))
+	t.Fatalf("%s: not so after a minute:\n%s", what, tab.Text("main"))
 }
 
 // TestDeskByKeyboard: cards in a row without a mouse, each step showing by

@@ -72,9 +72,7 @@ func (s *Server) figureFile(c echo.Context) error {
 
 // writeCSV writes RFC 4180.
 func writeCSV(c echo.Context, f figure) error {
-	h := c.Response().Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="`+f.Name+`.csv"`)
+	tableHeaders(c, f.Name+".csv")
 	c.Response().WriteHeader(http.StatusOK)
 	out := csv.NewWriter(c.Response())
 	if err := out.Write(f.Head); err != nil {

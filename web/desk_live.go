@@ -131,6 +131,12 @@ func (s *Server) watchQueue(c echo.Context) error {
 	})
 }
 
-// EndStreams closes the pages that watch, so that a server that stops need not
-// wait for them: for http.Server.RegisterOnShutdown.
+// EndStreams closes the pages that watch, and stops imports, so that a server
+// that stops need not wait for them: for http.Server.RegisterOnShutdown.
 func (s *Server) EndStreams() { s.stop.Do(func() { close(s.stopping) }) }
+
+// Close waits until nothing is worked on: what stands below may then be closed.
+func (s *Server) Close() {
+	s.EndStreams()
+	s.imports.stop(s.o.Now())
+}

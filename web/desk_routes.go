@@ -18,6 +18,7 @@ const (
 	pathFigures   = "/figures"
 	pathClients   = "/clients"
 	pathEvidence  = "/revocation"
+	pathImports   = "/imports"
 )
 
 // Who may open them.
@@ -56,6 +57,15 @@ func (s *Server) deskRoutes(e *echo.Echo) {
 
 		{get, pathFigures, figureRoles, s.figuresPage},
 		{get, pathFigures + "/:file", figureRoles, s.figureFile},
+
+		{get, pathImports, adminRoles, s.importsPage},
+		{get, pathImports + "/people.csv", adminRoles, s.exportPeople},
+		{post, pathImports + "/new/:kind", adminRoles, s.beginImport},
+		{get, pathImports + "/:id", adminRoles, s.importPage},
+		{get, pathImports + "/:id/events", adminRoles, s.watchImport},
+		{get, pathImports + "/:id/rows.csv", adminRoles, s.importFaults},
+		{post, pathImports + "/:id/apply", adminRoles, s.applyImport},
+		{post, pathImports + "/:id/cancel", adminRoles, s.cancelImport},
 
 		{get, pathClients, adminRoles, s.clientsPage},
 		{post, pathClients, adminRoles, s.addClient},

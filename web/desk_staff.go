@@ -117,6 +117,7 @@ func (s *Server) sections(c echo.Context) []navItem {
 		{pathAudit, words["nav.audit"], auditRoles},
 		{pathFigures, words["nav.figures"], figureRoles},
 		{pathEvidence, words["nav.evidence"], evidenceRoles},
+		{pathImports, words["nav.imports"], adminRoles},
 		{pathClients, words["nav.clients"], adminRoles},
 	} {
 		if section.path == pathEvidence && s.o.Revocation == nil {

@@ -14,8 +14,12 @@ import (
 // maxBody is the most that a request may carry.
 const maxBody = 64 << 10
 
-// maxFile is the most that an imported file may hold: 50,000 people and room.
-const maxFile = 32 << 20
+// What an imported file may hold at most: of people, 200,000 and room; of
+// oppositions, the whole country's holders of cards.
+const (
+	maxFile = 64 << 20
+	maxList = 1 << 30
+)
 
 // recovered turns a panic into an error of ours: a page without detail, and
 // the stack in the log.
@@ -133,8 +137,15 @@ func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 func bodyLimit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, limit := c.Request(), int64(maxBody)
-		if strings.HasPrefix(c.Path(), pathAPI) && strings.HasSuffix(c.Path(), "/import") {
+		switch c.Path() {
+		case pathAPI + "/people/import":
 			limit = maxFile
+		case pathAPI + "/oppositions/import":
+			limit = maxList
+		case pathImports + "/new/:kind":
+			if limit = maxFile; c.Param("kind") == importOfOppositions {
+				limit = maxList
+			}
 		}
 		if r.ContentLength > limit {
 			return reasonTooLarge

@@ -62,6 +62,7 @@ type Options struct {
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits
+	Spool        string                      // folder of uploaded files while they are dealt with; "" = the system's for temporary files
 	HandshakeAge time.Duration               // oldest handshake a certificate is taken from; 0 = 10 s
 	Zone         *time.Location              // nil = Europe/Paris
 	Logger       *slog.Logger                // nil = slog.Default()

@@ -28,13 +28,18 @@ const (
 	pageFigures   = "figures"
 	pageClients   = "clients"
 	pageEvidence  = "evidence"
+	pageImports   = "imports"
+	pageImport    = "import"
 )
 
 // shared are the templates that every page may use.
-var shared = []string{"layout", "icons", "said", "queue"}
+var shared = []string{"layout", "icons", "said", "queue", "import-list"}
 
 // every page there is.
-var every = []string{pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals, pageAudit, pageFigures, pageClients, pageEvidence}
+var every = []string{
+	pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals,
+	pageAudit, pageFigures, pageClients, pageEvidence, pageImports, pageImport,
+}
 
 // pages holds every page parsed, by language and name.
 type pages map[string]map[string]*template.Template

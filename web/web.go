@@ -28,6 +28,7 @@ type Server struct {
 	signIns  limiter // by person
 
 	codes    *codes // of tickets just opened
+	imports  imports
 	stopping chan struct{}
 	stop     sync.Once
 

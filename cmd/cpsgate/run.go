@@ -239,7 +239,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
-		Trail: p.store, Revocation: p.judge.standing, Keys: p.keys,
+		Trail: p.store, Revocation: p.judge.standing, Keys: p.keys, Spool: c.Data,
 	})
 	return err
 }
@@ -324,4 +324,9 @@ func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 }
 
 // Close releases what openProgram opened.
-func (p *program) Close() error { return p.store.Close() }
+func (p *program) Close() error {
+	if p.web != nil {
+		p.web.Close()
+	}
+	return p.store.Close()
+}

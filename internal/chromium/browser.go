@@ -131,6 +131,12 @@ func (tab *Tab) Type(selector, text string) {
 	tab.do("typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
+// Choose puts a file into the file field that the CSS selector matches.
+func (tab *Tab) Choose(selector, file string) {
+	tab.t.Helper()
+	tab.do("choosing a file for "+selector, chromedp.SetUploadFiles(chromedp.CSS(selector), []string{file}))
+}
+
 // WaitFor waits until the CSS selector matches something visible.
 func (tab *Tab) WaitFor(selector string) {
 	tab.t.Helper()

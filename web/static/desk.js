@@ -51,7 +51,7 @@ async function redraw() {
 if (main) {
   const events = new EventSource(main.dataset.liveFrom);
   let first = true; // tells the page as it is already
-  for (const name of ["ticket", "queue"]) {
+  for (const name of ["ticket", "queue", "import"]) {
     events.addEventListener(name, () => { if (first) first = false; else redraw(); });
   }
   events.addEventListener("end", () => { events.close(); redraw(); });

@@ -1,0 +1,163 @@
+package web
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"cpsgate/enroll"
+)
+
+// importsView is the page of the forms.
+type importsView struct {
+	frame
+	Latest []importRow
+}
+
+// importRow is an import in a list.
+type importRow struct {
+	ID, What, Name, By, At string
+	State                  stateView
+	Here                   bool
+}
+
+// importView is one import.
+type importView struct {
+	frame
+	importRow
+	Latest    []importRow
+	Kind      string
+	Say       string // what has happened, or is happening
+	Why       string // why nothing was taken
+	Running   bool
+	Done, Of  int // rows
+	Progress  importProgress
+	Counts    []importNumber
+	Rows      string
+	MayApply  bool
+	Faults    []faultView
+	Faulty    string // how many rows are wrong
+	More      string // of them that are not listed; "": none
+	Page      string
+	Pages     string
+	Newer     string // where the pages before and after are
+	Older     string
+	FaultFile string
+}
+
+// importProgress is the rows dealt with of those there are, in words.
+type importProgress struct{ Done, Of string }
+
+// importNumber is one number of a report.
+type importNumber struct {
+	Label string
+	N     string
+}
+
+// faultView is one row that is wrong.
+type faultView struct {
+	Line   int
+	Reason string
+}
+
+// importStates are their words, and the look that they share with other states.
+var importStates = map[importState]struct{ look, words string }{
+	importChecking: {"pending", "import.state.checking"}, importGood: {"pending", "import.state.good"},
+	importWrong: {"revoked", "import.state.wrong"}, importApplying: {"pending", "import.state.applying"},
+	importDone: {"active", "import.state.done"}, importCancelled: {"revoked", "import.state.cancelled"},
+	importFailed: {"revoked", "import.state.failed"},
+}
+
+func (s *Server) importRow(j *importing, t *tongue) importRow {
+	of := importStates[j.now().state]
+	return importRow{
+		ID: j.id, What: t.words["import.of."+j.kind.name], Name: j.name, By: j.by, At: t.moment(j.at),
+		State: stateView{of.look, t.words[of.words]},
+	}
+}
+
+func (s *Server) importView(j *importing, t *tongue) importView {
+	is := j.now()
+	view := importView{
+		importRow: s.importRow(j, t), Kind: j.kind.name, Say: t.words["import.say."+string(is.state)],
+		Running: is.state.running(), MayApply: is.state == importGood,
+	}
+	if view.Running {
+		view.Of = max(j.rows, 1)
+		view.Done = min(is.done, view.Of)
+		view.Progress = importProgress{t.number(view.Done), t.number(j.rows)}
+		return view
+	}
+	var refused *enroll.Refusal
+	if errors.As(is.err, &refused) {
+		if view.Why = s.reasonTitle(string(refused.Reason), t); refused.Row != nil {
+			view.Why = t.words.fault(*refused.Row)
+		}
+	}
+	if is.state == importGood || is.state == importDone {
+		view.Counts = t.importNumbers(is.report)
+	}
+	view.Rows = t.number(is.report.rows)
+	return view
+}
+
+func (t *tongue) importNumbers(r importReport) []importNumber {
+	numbers := []importNumber{{t.words["import.rows"], t.number(r.rows)}}
+	for _, c := range r.counts {
+		numbers = append(numbers, importNumber{t.words[c.words], t.number(c.n)})
+	}
+	return numbers
+}
+
+// faultsShown is how many wrong rows a page lists.
+const faultsShown = 50
+
+// faultPage lists the wrong rows of one page.
+func (v *importView) faultPage(r importReport, asked string, t *tongue) {
+	all := len(r.faults)
+	if all == 0 {
+		return
+	}
+	last := (all + faultsShown - 1) / faultsShown
+	page, err := strconv.Atoi(asked)
+	if err != nil || page < 1 || page > last {
+		page = 1
+	}
+	for _, e := range r.faults[(page-1)*faultsShown : min(page*faultsShown, all)] {
+		v.Faults = append(v.Faults, faultView{e.Line, t.words.fault(e)})
+	}
+	here := pathImports + "/" + v.ID
+	v.FaultFile = here + "/rows.csv"
+	v.Faulty, v.Page, v.Pages = t.number(all+r.more), t.number(page), t.number(last)
+	if r.more > 0 {
+		v.More = t.number(r.more)
+	}
+	if page > 1 {
+		v.Newer = here + "?page=" + strconv.Itoa(page-1)
+	}
+	if page < last {
+		v.Older = here + "?page=" + strconv.Itoa(page+1)
+	}
+}
+
+// fault says what is wrong with a row, in the words' language.
+func (words catalogue) fault(e enroll.RowError) string {
+	field := words["field."+strings.NewReplacer(" ", "-", "_", "-").Replace(e.Field)]
+	said, err := words.fill("fault."+string(e.Fault), map[string]string{"field": field, "value": e.Value})
+	if err != nil || said == "" {
+		return e.Reason
+	}
+	return said
+}
+
+// number groups digits as the language does.
+func (t *tongue) number(n int) string {
+	digits, gap := strconv.Itoa(n), narrowNoBreak
+	if t.tag == english {
+		gap = ","
+	}
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + gap + digits[at:]
+	}
+	return digits
+}
