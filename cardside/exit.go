@@ -19,7 +19,7 @@ const (
 	ExitNotBuilt    ExitCode = 11 // this program was built without what it takes
 	ExitFindings    ExitCode = 12 // doctor found something to mend
 	ExitServer      ExitCode = 13 // the server is not reached, not trusted, or makes no sense
-	ExitDeskRefused ExitCode = 14 // the server refused: the ticket, the certificate, the passkey
+	ExitDeskRefused ExitCode = 14 // the server refused: the ticket, the certificate, the passkey, the session
 )
 
 // ExitCodes lists the codes in order.
@@ -52,7 +52,7 @@ var exitCodes = map[Reason]ExitCode{
 
 	ReasonCancelled: ExitInterrupted, ReasonServiceTimeout: ExitInterrupted, ReasonCardInUse: ExitInterrupted,
 
-	ReasonServer: ExitServer, ReasonServerTrust: ExitServer, ReasonServerAnswer: ExitServer, ReasonOrigin: ExitServer, ReasonServerRefused: ExitDeskRefused,
+	ReasonServer: ExitServer, ReasonServerTrust: ExitServer, ReasonServerAnswer: ExitServer, ReasonOrigin: ExitServer, ReasonServerRefused: ExitDeskRefused, ReasonSessionEnded: ExitDeskRefused,
 	ReasonCPS3: ExitNotUsable, ReasonNotCPS4: ExitNotUsable, ReasonPINTrivial: ExitRefused, ReasonPolicy: ExitRefused,
 
 	ReasonPINsDiffer: ExitUsage, ReasonPINEntry: ExitUsage, ReasonEngine: ExitUsage, ReasonFile: ExitUsage, ReasonNoModule: ExitNotBuilt,

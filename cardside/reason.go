@@ -84,6 +84,7 @@ const (
 	ReasonServerAnswer   Reason = "server-answer"
 	ReasonServerRefused  Reason = "server-refused"
 	ReasonOrigin         Reason = "another-site"
+	ReasonSessionEnded   Reason = "session-ended"
 	ReasonFile           Reason = "file"
 	ReasonOther          Reason = "other"
 )
@@ -114,7 +115,7 @@ var reasons = []struct {
 	{ErrPartial, ReasonPartial}, {ErrFewTries, ReasonFewTries}, {ErrExpired, ReasonExpired},
 	{context.Canceled, ReasonCancelled}, // what was stopped may look like anything
 	{ErrServerTrust, ReasonServerTrust}, {ErrServer, ReasonServer}, {ErrServerAnswer, ReasonServerAnswer}, {ErrServerRefused, ReasonServerRefused},
-	{ErrOrigin, ReasonOrigin}, {ErrClock, ReasonClock}, {ErrCPS3, ReasonCPS3}, {ErrNotCPS4, ReasonNotCPS4},
+	{ErrOrigin, ReasonOrigin}, {ErrSessionEnded, ReasonSessionEnded}, {ErrClock, ReasonClock}, {ErrCPS3, ReasonCPS3}, {ErrNotCPS4, ReasonNotCPS4},
 	{ErrPINTrivial, ReasonPINTrivial}, {ErrPolicyUnmet, ReasonPolicy},
 	{ErrBlank, ReasonBlank}, {ErrNotBlank, ReasonNotBlank}, {ErrPINsDiffer, ReasonPINsDiffer}, {ErrPINEntry, ReasonPINEntry}, {ErrProof, ReasonProof}, {ErrEngine, ReasonEngine},
 
@@ -182,7 +183,7 @@ func Reasons() []Reason {
 		ReasonUnsupported, ReasonTooLong, ReasonResetTooLate, ReasonDenied, ReasonTouch, ReasonProof, ReasonEngine,
 		ReasonEngineFailed, ReasonCardRefused, ReasonNoModule, ReasonModule, ReasonNoToken, ReasonNoCertificate,
 		ReasonCPxWrong, ReasonCPxBlocked, ReasonCancelled, ReasonPartial, ReasonFewTries, ReasonExpired,
-		ReasonServer, ReasonServerTrust, ReasonServerAnswer, ReasonServerRefused, ReasonOrigin, ReasonClock,
+		ReasonServer, ReasonServerTrust, ReasonServerAnswer, ReasonServerRefused, ReasonOrigin, ReasonSessionEnded, ReasonClock,
 		ReasonCPS3, ReasonNotCPS4, ReasonPINTrivial, ReasonPolicy, ReasonFile, ReasonOther,
 	}
 }

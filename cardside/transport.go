@@ -21,6 +21,8 @@ var (
 	ErrServerAnswer = errors.New("the server's answer makes no sense")
 	// ErrServerRefused is a refusal of the server's, which has its own words.
 	ErrServerRefused = errors.New("the server refused")
+	// ErrSessionEnded is a session that the server has ended.
+	ErrSessionEnded = errors.New("the server has ended the session")
 )
 
 // Limits of a connection to the server.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"cpsgate/cardside"
 	"cpsgate/cardside/ctap2"
+	"cpsgate/cardside/desk"
 )
 
 type makeCommand struct {
@@ -120,14 +123,19 @@ func (a *act) enrolledInWords(e cardside.Enrolled, card *cardside.Card) {
 }
 
 type assertCommand struct {
-	RP        string   `name:"rp" required:"" placeholder:"ID" help:"help.rp"`
+	serverFlags
+	RP        string   `name:"rp" placeholder:"ID" help:"help.assert-rp"`
 	Allow     []string `placeholder:"ID" help:"help.allow"`
 	PublicKey string   `name:"public-key" placeholder:"BASE64URL" help:"help.public-key"`
 	Silent    bool     `help:"help.silent"`
+	Stay      bool     `help:"help.stay"`
 }
 
-// Run signs for a named relying party.
+// Run signs for a named relying party, or signs in at a server.
 func (c assertCommand) Run(a *act) error {
+	if c.RP == "" {
+		return c.signIn(a)
+	}
 	allow, err := credentialIDs(c.Allow)
 	if err != nil {
 		return err
@@ -159,6 +167,37 @@ func (c assertCommand) Run(a *act) error {
 		return err
 	}
 	return a.print(signed, func() { a.signedInWords(signed) })
+}
+
+// signIn signs in at the server as a browser would, and out again.
+func (c assertCommand) signIn(a *act) error {
+	set, err := c.settings(a)
+	if err != nil {
+		return err
+	}
+	if set.Server == "" {
+		return &misuse{a.f("assert.nowhere")}
+	}
+	if len(c.Allow) > 0 || c.PublicKey != "" || c.Silent {
+		return &misuse{a.f("assert.only-rp")}
+	}
+	visit := desk.Visit{
+		Server: set.Server, Language: a.language, Choice: a.choice(nil), Stay: c.Stay,
+		PIN: func(context.Context) ([]byte, error) {
+			a.waited()
+			return a.pin("prompt.pin")
+		},
+	}
+	if visit.Trust, err = set.trust(); err != nil {
+		return err
+	}
+	var printed error
+	visit.In = func(in desk.SignedIn) {
+		printed = a.print(in, func() { a.say("assert.in", set.Server) })
+	}
+	err = desk.SignIn(a.ctx, visit)
+	a.waited()
+	return errors.Join(printed, err)
 }
 
 func (a *act) signedInWords(all []cardside.Signed) {

@@ -106,6 +106,10 @@ var texts = map[string]text{
 	"make.made":     {"La carte a créé une clé pour %s.", "The card has made a key for %s."},
 	"assert.signed": {"La carte a signé pour %s.", "The card has signed for %s."},
 
+	"assert.in":      {"La carte a ouvert une session sur %s.", "The card has opened a session at %s."},
+	"assert.nowhere": {"« assert » signe pour --rp ID, ou se connecte à --server https://…", "“assert” signs for --rp ID, or signs in at --server https://…"},
+	"assert.only-rp": {"--allow, --public-key et --silent vont avec --rp", "--allow, --public-key and --silent go with --rp"},
+
 	"attestation.signed":    {"signée par le certificat joint (à juger par le serveur)", "signed by the certificate that comes with it (for the server to judge)"},
 	"attestation.self":      {"signée par la clé elle-même", "signed by the key itself"},
 	"attestation.none":      {"aucune", "none"},
@@ -199,5 +203,5 @@ var texts = map[string]text{
 	"exit.11": {"il manque une partie du programme, ou la Cryptolib CPS", "a part of the program is missing, or the Cryptolib CPS"},
 	"exit.12": {"doctor a trouvé quelque chose à réparer", "doctor found something to mend"},
 	"exit.13": {"serveur injoignable, non reconnu, ou qui répond mal", "server not reached, not trusted, or answering badly"},
-	"exit.14": {"refusé par le serveur : le ticket, le certificat ou la clé", "refused by the server: the ticket, the certificate or the key"},
+	"exit.14": {"refusé par le serveur : le ticket, le certificat, la clé ou la session", "refused by the server: the ticket, the certificate, the key or the session"},
 }

@@ -95,6 +95,7 @@ func tests() map[string][]string {
 		"cardside":          virtualCard,
 		"cardside/desk":     virtualCard,
 		"cardside/ctap2":    {"internal/virtualcard/authenticator"},
+		"internal/e2e":      virtualCard,
 		"cardside/pcsc":     virtualCard,
 		"cardside/libfido2": virtualCard,
 		"cardside/pkcs11":   virtualCard,

@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"cpsgate/internal/chromium"
+	"cpsgate/internal/testpki"
+	"cpsgate/internal/virtualcard"
+)
+
+// Exit codes of cardside (cardside help exit-codes).
+const (
+	exitDone    = 0
+	exitRefused = 14
+)
+
+// endsWithin is how long a session may outlive its card.
+const endsWithin = 2 * time.Second
+
+// until waits for something to be so on a page, without touching it.
+func until(t *testing.T, tab *chromium.Tab, what, script string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		if chromium.Eval[bool](tab, script) {
+			return
+		}
+	}
+	t.Fatalf("%s: not so after 20 s:\n%s", what, tab.Text("main"))
+}
+
+func shows(t *testing.T, tab *chromium.Tab, text string) {
+	t.Helper()
+	until(t, tab, text, `document.body.innerText.includes(`+"`"+text+"`"+`)`)
+}
+
+// openDesk makes the first administrator by the command line, who then signs in
+// by certificate and becomes an operator by the pages.
+func (h *hospital) openDesk() *chromium.Tab {
+	h.t.Helper()
+	chief, err := h.pki.Card(testpki.CardSpec{FamilyName: "EXEMPLE-GUICHET", GivenName: "Dominique", Profession: 60})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.cpsgate("people", "grant", "--data", h.path("data"), "--reason", "premier administrateur", chief.IdNat, "admin")
+	tab := h.browserOf(chief)
+	tab.Go(h.main)
+	tab.Click(`a[data-door="card"]`)
+	tab.WaitFor(".person")
+	tab.Go(h.main + "/desk/people/" + url.PathEscape(chief.IdNat))
+	tab.Click(`form[action$="/roles/grant"]:has(input[value="operator"]) button`)
+	tab.WaitFor(`form[action$="/roles/withdraw"]:has(input[value="operator"])`)
+	tab.Go(h.main + "/desk")
+	return tab
+}
+
+// opensTicket opens one by the keyboard alone, and reads its code off the page.
+func (h *hospital) opensTicket(tab *chromium.Tab) (code string) {
+	h.t.Helper()
+	until(h.t, tab, "the field has the focus", `document.activeElement?.id === "who"`)
+	tab.Press(chromium.KeyEnter)
+	tab.WaitFor(".code")
+	return strings.Join(strings.Fields(strings.ReplaceAll(tab.Text(".code"), "–", " ")), "-")
+}
+
+// enrols goes from a ticket to a passkey at the desk, and holds the desk's page
+// against each step as it happens.
+func (p *professional) enrols(tab *chromium.Tab) {
+	p.t.Helper()
+	w := p.cardside("enroll", p.opensTicket(tab), "--module", p.token.Module, "--workstation", "GUICHET-2", "--card-pin-fd", "3", "--pin-fd", "4")
+	shows(p.t, tab, "Code saisi sur le poste")
+	shows(p.t, tab, "code à 4 chiffres")
+	pictures(p.t, tab, "desk-card-pin")
+	w.types(w.cardPIN, holderCode)
+	until(p.t, tab, "whose card it is", `document.querySelector("h1").innerText.includes("`+p.card.FamilyName+`")`)
+	until(p.t, tab, "the PIN is being chosen", `document.querySelectorAll(".passed li").length >= 6`)
+	pictures(p.t, tab, "desk-new-pin")
+	w.types(w.pin, fidoPIN)
+	var outcome struct {
+		Passkey        struct{ State, Name string }
+		Proof          string
+		Requests       int
+		MachineSeconds float64
+	}
+	w.reads(&outcome)
+	w.ends(exitDone)
+	if outcome.Passkey.State != "active" || outcome.Proof != "same-card" || outcome.Requests > 6 {
+		p.t.Errorf("%+v", outcome)
+	}
+	until(p.t, tab, "the end, and what comes next under Enter", `document.activeElement?.id === "next-ticket"`)
+	pictures(p.t, tab, "desk-done")
+	if strings.Contains(w.said.String(), fidoPIN) || strings.Contains(tab.Text("main"), fidoPIN) {
+		p.t.Error("the PIN is shown")
+	}
+}
+
+// signsIn signs in with the passkey and stays.
+func (p *professional) signsIn() *workstation {
+	p.t.Helper()
+	w := p.cardside("assert", "--stay", "--pin-fd", "4")
+	w.types(w.pin, fidoPIN)
+	var in struct{ Credential string }
+	w.reads(&in)
+	if in.Credential == "" {
+		p.t.Fatalf("not signed in: %s", &w.said)
+	}
+	return w
+}
+
+// shut wants the session over in time, and no other to be had.
+func (p *professional) shut(w *workstation, since time.Time, reasons ...string) {
+	p.t.Helper()
+	var over struct{ Error struct{ Reason string } }
+	w.reads(&over)
+	if took := time.Since(since); took > endsWithin {
+		p.t.Errorf("the session outlived its card by %v; %v at most", took, endsWithin)
+	}
+	w.ends(exitRefused)
+	if over.Error.Reason != "session-ended" {
+		p.t.Errorf("it ended by %q", over.Error.Reason)
+	}
+	again := p.cardside("assert", "--pin-fd", "4")
+	again.types(again.pin, fidoPIN)
+	var refused struct {
+		Error struct {
+			Title  string
+			Server struct{ Reason, Event string }
+		}
+	}
+	again.reads(&refused)
+	again.ends(exitRefused)
+	for _, reason := range reasons {
+		if refused.Error.Server.Reason == reason && refused.Error.Server.Event != "" {
+			return
+		}
+	}
+	p.t.Errorf("signing in again is refused with %+v; want one of %v", refused.Error, reasons)
+}
+
+// TestDeskToSignInToLostCard is the desk's whole story: an empty database, the
+// first administrator, a blank card enrolled under the operator's eyes, its
+// holder signed in with it, the card reported lost.
+func TestDeskToSignInToLostCard(t *testing.T) {
+	chromium.Need(t)
+	h := openHospital(t, nil)
+	tab := h.openDesk()
+	p := h.comes(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10}, virtualcard.Options{})
+	p.enrols(tab)
+	session := p.signsIn()
+
+	tab.Go(h.main + "/desk/people/" + url.PathEscape(p.card.IdNat))
+	chromium.Eval[bool](tab, `document.querySelector('form[action$="/revoke"]').closest("details").open = true`)
+	tab.Type(`form[action$="/revoke"] input`, "perdue")
+	reported := time.Now()
+	tab.Press(chromium.KeyEnter)
+	p.shut(session, reported, "card-revoked", "passkey-revoked")
+	h.cpsgate("audit", "verify", "--data", h.path("data"))
+}
+
+// TestDeskToSignInToRevokedCertificate is the same, with the certificate revoked
+// by a CRL and nobody acting here.
+func TestDeskToSignInToRevokedCertificate(t *testing.T) {
+	chromium.Need(t)
+	h := openHospital(t, nil)
+	tab := h.openDesk()
+	p := h.comes(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10}, virtualcard.Options{})
+	p.enrols(tab)
+	session := p.signsIn()
+
+	p.card.Revoke(time.Now(), testpki.ReasonKeyCompromise)
+	h.publish(time.Now())
+	p.shut(session, time.Now(), "card-suspended", "passkey-suspended", "revoked")
+	tab.Go(h.main + "/desk/people/" + url.PathEscape(p.card.IdNat))
+	wantText(t, tab, "main", "uspendue")
+}
