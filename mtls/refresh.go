@@ -46,6 +46,9 @@ type RefreshOptions struct {
 	Every time.Duration
 	// Margin is how long before nextUpdate the alarm sounds; default two days.
 	Margin time.Duration
+	// Look is how often the clock is looked at to see what is due; default one
+	// minute. Clocks are set and machines sleep, so no longer wait is relied on.
+	Look time.Duration
 	// OnRevoked is told of what a new CRL revokes, after it is in force. It runs
 	// beside the logins and holds none up, but the next CRL waits for it.
 	OnRevoked func(context.Context, RevocationNews)
@@ -60,6 +63,7 @@ type RefreshOptions struct {
 const (
 	DefaultRefreshEvery = 24 * time.Hour
 	DefaultAlarmMargin  = 48 * time.Hour
+	defaultLook         = time.Minute
 )
 
 // RevocationNews is a new CRL in force.
@@ -136,6 +140,7 @@ func NewRefresher(options RefreshOptions) (*Refresher, error) {
 	}
 	options.Every = orDefault(options.Every, DefaultRefreshEvery)
 	options.Margin = orDefault(options.Margin, DefaultAlarmMargin)
+	options.Look = orDefault(options.Look, defaultLook)
 	if err := options.check(); err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (r *Refresher) fetchLoop(ctx context.Context, source *CRLSource, delta bool
 		state := r.state(key)
 		wait := state.next.Sub(r.options.Now())
 		r.mu.Unlock()
-		timer := time.NewTimer(max(wait, 0))
+		timer := time.NewTimer(min(max(wait, 0), r.options.Look))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -81,6 +81,9 @@ func (r *Refresher) fetchLoop(ctx context.Context, source *CRLSource, delta bool
 		case <-state.hurry:
 			timer.Stop()
 		case <-timer.C:
+			if wait > r.options.Look {
+				continue
+			}
 		}
 		if err := r.Fetch(ctx, source.Name, delta); err != nil && ctx.Err() == nil {
 			r.options.Log.Error("CRL not refreshed; the one in force stays", "authority", source.Name, "delta", delta, "error", err)

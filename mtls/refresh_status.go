@@ -146,12 +146,9 @@ func (r *Refresher) Refused() *RefusedFile {
 	return r.refused
 }
 
-// alarmEvery is how often the verdicts are looked at.
-const alarmEvery = time.Minute
-
 // alarms logs and tells each change of a verdict until ctx ends.
 func (r *Refresher) alarms(ctx context.Context) {
-	tick := time.NewTicker(alarmEvery)
+	tick := time.NewTicker(r.options.Look)
 	defer tick.Stop()
 	told := map[fetchKey]CRLVerdict{}
 	for {

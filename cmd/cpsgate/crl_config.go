@@ -35,6 +35,8 @@ type CRLConfig struct {
 	// MaxBytes and MaxEntries bound a CRL; default 512 MiB and 10 million.
 	MaxBytes   int64 `yaml:"max_bytes"`
 	MaxEntries int   `yaml:"max_entries"`
+
+	look time.Duration // how often what is due is looked for: tests move the clock
 }
 
 // CRLSourceConfig is one authority's addresses.
@@ -164,7 +166,7 @@ func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() ti
 	options := mtls.RefreshOptions{
 		Sources: sources, Folder: c.crlFolder(), Drop: c.Trust.CRLs,
 		Limits:    mtls.CRLLimits{MaxBytes: c.CRL.MaxBytes, MaxEntries: c.CRL.MaxEntries},
-		ClockSkew: clockSkew, Every: c.CRL.Every, Margin: c.CRL.Alarm, Log: log, Now: now,
+		ClockSkew: clockSkew, Every: c.CRL.Every, Margin: c.CRL.Alarm, Look: c.CRL.look, Log: log, Now: now,
 	}
 	if c.CRL.Fetch == nil || *c.CRL.Fetch {
 		hosts, err := c.CRL.hosts(sources)

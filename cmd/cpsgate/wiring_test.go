@@ -220,8 +220,9 @@ func TestSessionEndsWithItsCard(t *testing.T) {
 	}
 }
 
-// TestSessionEndsWithItsCertificate: a new CRL names the card's certificate,
-// and card and session follow without anybody acting.
+// TestSessionEndsWithItsCertificate: a new CRL in the drop folder names the
+// card's certificate, and card and session follow with nobody acting and no
+// restart.
 func TestSessionEndsWithItsCertificate(t *testing.T) {
 	r := serveDemo(t)
 	client := r.signedIn(t)
@@ -232,6 +233,9 @@ func TestSessionEndsWithItsCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ends(t, client, 15*time.Second)
+	if path, page, _ := get(t, r.browser(t, "good"), r.Main+"/login/card"); path == inside || !strings.Contains(page, isOpposed) {
+		t.Errorf("the card is led to %s: %.600s", path, page)
+	}
 	var out, errs bytes.Buffer
 	env := &environment{ctx: t.Context(), stdout: &out, stderr: &errs, now: r.now}
 	if code := run(env, []string{"card", "show", "--data", r.config.Data, "--json", "8025000001/2600000001"}); code != exitOK || !strings.Contains(out.String(), `"suspended"`) {
