@@ -2,15 +2,20 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"cpsgate/identity"
 )
 
+// tries is how often a change is tried again that a touch came in between.
+const tries = 5
+
 // Rotate gives the session a new token at a rise in rights: a fresh
 // authentication, another method, another card. The old token is dead at once.
 // change may set what it likes except the holder, the handle, the state and
-// the absolute end, which a rotation never puts later.
+// the absolute end, which a rotation never puts later. A rotation that fails
+// on the way leaves neither token.
 func (m *Manager) Rotate(ctx context.Context, token string, change func(*Session)) (newToken string, rotated Session, err error) {
 	return m.replace(ctx, token, StateActive, change)
 }
@@ -21,42 +26,56 @@ func (m *Manager) Unlock(ctx context.Context, token string, change func(*Session
 	return m.replace(ctx, token, StateLocked, change)
 }
 
-// replace moves a session that is in the state from under a new token.
+// replace moves a session that is in the state from under a new token. The new
+// one is listed before the old one goes, so that whatever ends the session
+// meanwhile finds one or the other.
 func (m *Manager) replace(ctx context.Context, token string, from State, change func(*Session)) (string, Session, error) {
 	old, ok := keyOf(token)
 	if !ok {
 		return "", Session{}, ErrNoSession
 	}
-	newToken, k := newToken()
-	s, err := m.move(old, k, from, change)
+	kept, current, err := m.in(ctx, old, from)
+	if err != nil {
+		return "", current, err
+	}
+	next, err := m.changed(current, change)
 	if err != nil {
 		return "", Session{}, err
 	}
-	err = m.forget(ctx, old)
-	if err == nil {
-		err = m.stand(ctx, k, s)
-	} else {
-		_, _ = m.end(ctx, EndedByFailure, func(*table) []key { return []key{k} })
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	newToken, k := newToken()
+	if _, err = m.place.insert(ctx, k, next); err == nil {
+		err = m.retire(ctx, old, kept, from)
+	}
+	if errors.Is(err, ErrNoSession) { // another was first; the old token is none of ours
+		_, failed := m.place.take(ctx, k)
+		return "", Session{}, errors.Join(err, failed)
+	}
+	if err == nil && m.o.Standing != nil {
+		err = m.o.Standing(ctx, next.clone())
 	}
 	if err != nil {
-		return "", Session{}, fmt.Errorf("rotating a session: %w", err)
+		failed := m.endKeys(ctx, EndedByFailure, map[string]bool{}, k, old)
+		return "", Session{}, fmt.Errorf("rotating a session: %w", errors.Join(err, failed))
 	}
-	return newToken, s, nil
+	return newToken, next, nil
 }
 
-// move replaces old by k in the table, under one lock: of two movers of one
-// token the second finds nothing.
-func (m *Manager) move(old, k key, from State, change func(*Session)) (Session, error) {
-	now := m.o.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	current, err := m.live(old, now)
-	if current == nil || current.expired(now) {
-		return Session{}, err
+// in gives a session that is in the state from, as it is kept and as it counts.
+func (m *Manager) in(ctx context.Context, k key, from State) (kept, s Session, err error) {
+	kept, s, err = m.look(ctx, k)
+	switch {
+	case err == nil && from == StateLocked:
+		return Session{}, s, ErrNoSession // Unlock of a session that is not locked
+	case errors.Is(err, ErrLocked) && from == StateLocked:
+		return kept, s, nil
 	}
-	if current.State != from {
-		return clonePresent(current), wrongState(current.State)
-	}
+	return kept, s, err
+}
+
+// changed is what a session becomes.
+func (m *Manager) changed(current Session, change func(*Session)) (Session, error) {
 	next := current.clone()
 	if change != nil {
 		change(&next)
@@ -71,101 +90,57 @@ func (m *Manager) move(old, k key, from State, change func(*Session)) (Session, 
 	next.ID, next.State, next.CreatedAt, next.ExpiresAt = current.ID, StateActive, current.CreatedAt, current.ExpiresAt
 	next.within(limits)
 	next.bound()
-	next.seen(now, limits.Idle)
-	m.drop(old)
-	m.table.insert(k, &next)
-	return next.clone(), nil
+	next.seen(m.o.Now(), limits.Idle)
+	return next, nil
 }
 
-func wrongState(s State) error {
-	if s == StateLocked {
-		return ErrLocked
+// retire removes a rotated session from its old key. ErrNoSession: it is no
+// longer there in that state.
+func (m *Manager) retire(ctx context.Context, old key, kept Session, from State) error {
+	for range tries {
+		gone, err := m.place.swap(ctx, old, kept, nil)
+		if gone || err != nil {
+			return err
+		}
+		if kept, err = m.place.get(ctx, old); err != nil {
+			return err
+		}
+		if kept.State != from {
+			return ErrNoSession
+		}
 	}
-	return ErrNoSession // Unlock of a session that is not locked
+	return errors.New("the session is changed all the time")
 }
 
 // Lock locks the holder's session with that handle; it opens again by Unlock.
-// It is locked here whatever the error; what could not be kept is tried again
-// by Run.
+// In memory it is locked whatever the error; what could not be kept is tried
+// again by Run.
 func (m *Manager) Lock(ctx context.Context, holder identity.PSIdNat, id string) error {
-	m.mu.Lock()
-	k, found := m.table.ids[id]
-	if !found || m.table.sessions[k].Holder != holder {
-		m.mu.Unlock()
-		return ErrNoSession
-	}
-	m.table.sessions[k].State = StateLocked
-	m.mu.Unlock()
-	return m.keep(ctx, k)
-}
-
-// End ends the session of a token; an unknown one is no error.
-func (m *Manager) End(ctx context.Context, token string) error {
-	k, ok := keyOf(token)
-	if !ok {
-		return nil
-	}
-	_, err := m.end(ctx, EndedByToken, func(*table) []key { return []key{k} })
-	return err
-}
-
-// EndByID ends the holder's session with that handle. Another's handle is
-// ErrNoSession, as an unknown one is.
-func (m *Manager) EndByID(ctx context.Context, holder identity.PSIdNat, id string) error {
-	n, err := m.end(ctx, EndedByHandle, func(t *table) []key {
-		k, found := t.ids[id]
-		if !found || t.sessions[k].Holder != holder {
-			return nil
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	for range tries {
+		e, err := m.withHandle(ctx, holder, id)
+		if err != nil || e.session.State == StateLocked {
+			return err
 		}
-		return []key{k}
-	})
-	if err == nil && n == 0 {
-		return ErrNoSession
-	}
-	return err
-}
-
-// EndOfHolder ends all sessions of a person and says how many there were.
-func (m *Manager) EndOfHolder(ctx context.Context, holder identity.PSIdNat) (int, error) {
-	return m.end(ctx, EndedByHolder, func(t *table) []key { return t.holders.keys(string(holder)) })
-}
-
-// EndOfCard ends all sessions that stand on a card.
-func (m *Manager) EndOfCard(ctx context.Context, tokenID string) (int, error) {
-	return m.end(ctx, EndedByCard, func(t *table) []key { return t.cards.keys(tokenID) })
-}
-
-// EndOfPasskey ends all sessions opened by a passkey.
-func (m *Manager) EndOfPasskey(ctx context.Context, credentialID []byte) (int, error) {
-	return m.end(ctx, EndedByPasskey, func(t *table) []key { return t.passkeys.keys(string(credentialID)) })
-}
-
-// EndOfWorkstation ends all sessions on a workstation.
-func (m *Manager) EndOfWorkstation(ctx context.Context, workstation string) (int, error) {
-	return m.end(ctx, EndedByWorkstation, func(t *table) []key { return t.workstations.keys(workstation) })
-}
-
-// end takes the picked sessions out of memory, then out of the keeper, and
-// tells of them. They are ended here whatever the error.
-func (m *Manager) end(ctx context.Context, reason string, pick func(*table) []key) (n int, err error) {
-	now := m.o.Now()
-	var ended []Session
-	m.mu.Lock()
-	keys := pick(m.table)
-	for _, k := range keys {
-		if s, found := m.table.sessions[k]; found {
-			n++
-			if !s.expired(now) {
-				ended = append(ended, s.clone())
-			}
+		locked := e.session.clone()
+		locked.State = StateLocked
+		if done, err := m.place.swap(ctx, e.key, e.session, &locked); done || err != nil {
+			return err
 		}
-		m.drop(k)
 	}
-	m.mu.Unlock()
-	if n == 0 {
-		return 0, nil
+	return errors.New("locking a session: it is changed all the time")
+}
+
+func (m *Manager) withHandle(ctx context.Context, holder identity.PSIdNat, id string) (entry, error) {
+	list, err := m.place.list(ctx, byHolder, string(holder))
+	if err != nil {
+		return entry{}, err
 	}
-	err = m.forget(ctx, keys...)
-	m.tell(ctx, reason, ended...)
-	return n, err
+	for _, e := range list {
+		if e.session.ID == id {
+			return e, nil
+		}
+	}
+	return entry{}, ErrNoSession
 }

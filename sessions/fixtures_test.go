@@ -118,7 +118,7 @@ func newManager(t *testing.T, o sessions.Options) (*sessions.Manager, *clock) {
 func byCard(holder identity.PSIdNat, card string) sessions.Session {
 	return sessions.Session{
 		Holder: holder, Method: identity.MethodCPS, CardTokenID: card,
-		Address: "192.0.2.1", UserAgent: "Test/1", Workstation: "W1",
+		Address: "192.0.2.1", Workstation: "W1",
 	}
 }
 
@@ -138,6 +138,7 @@ func open(t *testing.T, m *sessions.Manager, s sessions.Session) (string, sessio
 func wantFind(t *testing.T, m *sessions.Manager, token string, want error) sessions.Session {
 	t.Helper()
 	s, err := m.Find(t.Context(), token)
+	sessions.Flush(t.Context(), m)
 	if !errors.Is(err, want) {
 		t.Fatalf("Find: %v, want %v", err, want)
 	}

@@ -27,10 +27,14 @@ const (
 // touchEvery is how often at most a use of a session moves its idle end.
 const touchEvery = time.Minute
 
+// lastingTime is how long what goes on without its request may take.
+const lastingTime = 10 * time.Second
+
 // Options of a Manager; the zero value keeps sessions in memory only, with the
 // default limits.
 type Options struct {
-	Keeper Keeper // nil: a restart signs everybody out
+	Redis  *Redis // nil: in the memory of this process
+	Keeper Keeper // of sessions in memory; nil: a restart signs everybody out
 
 	// Limits by method; a zero duration is the default.
 	Limits map[identity.Method]Limits
@@ -53,28 +57,24 @@ type Options struct {
 	Log *slog.Logger     // what Open, Run and Restore could not do; nil: slog.Default
 }
 
-// Manager keeps the sessions of one process. It is safe for concurrent use.
+// Manager keeps the sessions of one process, or with Redis those of all nodes.
+// It is safe for concurrent use.
 type Manager struct {
-	o Options
+	o     Options
+	place place
 
-	mu          sync.Mutex // guards the three below
-	table       *table
-	touched     map[key]struct{} // seen since they were last kept
-	unforgotten map[key]struct{} // ended, and perhaps still kept
-
-	// keeping serialises writes to the Keeper: a record is written only while
-	// its session is in the table, so that none comes back from the dead.
-	// Taken before mu, never while holding it.
-	keeping sync.Mutex
+	crowded sync.Mutex // one at a time, so that no more give way than must
 }
 
 // New returns a manager, or an error for limits that make no sense.
 func New(o Options) (*Manager, error) {
 	o.Limits = withDefaults(o.Limits)
+	longest := time.Duration(0)
 	for method, l := range o.Limits {
 		if l.Idle < 2*touchEvery || l.Absolute < l.Idle {
 			return nil, fmt.Errorf("session limits for %s: idle %s, absolute %s", method, l.Idle, l.Absolute)
 		}
+		longest = max(longest, l.Absolute)
 	}
 	if o.Max < 0 || o.MaxPerHolder < 0 {
 		return nil, errors.New("session limits: negative number of sessions")
@@ -91,7 +91,13 @@ func New(o Options) (*Manager, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Manager{o: o, table: newTable(), touched: map[key]struct{}{}, unforgotten: map[key]struct{}{}}, nil
+	if o.Redis != nil && o.Keeper != nil {
+		return nil, errors.New("sessions in Redis need no keeper")
+	}
+	if o.Redis != nil {
+		return &Manager{o: o, place: newShared(o, longest)}, nil
+	}
+	return &Manager{o: o, place: newMemory(o)}, nil
 }
 
 func withDefaults(given map[identity.Method]Limits) map[identity.Method]Limits {
@@ -120,158 +126,165 @@ func (m *Manager) Open(ctx context.Context, s Session) (token string, opened Ses
 	if s.Holder == "" || !known {
 		return "", Session{}, fmt.Errorf("opening a session of %q by %q: needs a holder and a known method", s.Holder, s.Method)
 	}
-	now := m.o.Now()
 	s = s.clone()
-	s.bound()
-	s.ID, s.State, s.CreatedAt = newHandle(), StateActive, now
+	s.ID, s.State, s.CreatedAt = newHandle(), StateActive, stamp(m.o.Now())
 	if s.AuthenticatedAt.IsZero() {
-		s.AuthenticatedAt = now
+		s.AuthenticatedAt = s.CreatedAt
 	}
-	s.ExpiresAt = now.Add(limits.Absolute)
-	s.seen(now, limits.Idle)
+	s.bound()
+	s.ExpiresAt = s.CreatedAt.Add(limits.Absolute)
+	s.seen(s.CreatedAt, limits.Idle)
 	token, k := newToken()
-
-	m.mu.Lock()
-	err = m.room(s.Holder)
+	ofHolder, err := m.place.insert(ctx, k, s)
 	if err == nil {
-		m.table.insert(k, &s)
+		err = m.stand(ctx, k, s)
 	}
-	opened = s.clone()
-	m.mu.Unlock()
 	if err != nil {
-		return "", Session{}, err
-	}
-	if err := m.stand(ctx, k, opened); err != nil {
 		return "", Session{}, fmt.Errorf("opening a session: %w", err)
 	}
-	m.giveWay(ctx, k, opened.Holder)
-	return token, opened, nil
-}
-
-// room tells whether there is room for one more session of the holder, those
-// not counted that would give way to it. The caller holds mu.
-func (m *Manager) room(holder identity.PSIdNat) error {
-	giving := max(0, len(m.table.holders[string(holder)])+1-m.o.MaxPerHolder)
-	if len(m.table.sessions)-giving >= m.o.Max {
-		return ErrFull
+	if ofHolder > m.o.MaxPerHolder {
+		m.giveWay(ctx, k, s.Holder)
 	}
-	return nil
+	return token, s, nil
 }
 
-// giveWay ends the holder's sessions beyond MaxPerHolder, the one just opened
-// spared, and tells OnEnded of them. They are ended here whatever the Keeper
-// says: the session opened is none the worse for it.
+// stand asks whether a session just listed may stay, or takes it away: nobody
+// has its token yet.
+func (m *Manager) stand(ctx context.Context, k key, s Session) error {
+	if m.o.Standing == nil {
+		return nil
+	}
+	err := m.o.Standing(ctx, s.clone())
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	_, failed := m.place.take(ctx, k)
+	return errors.Join(err, failed)
+}
+
+// giveWay ends the holder's sessions beyond MaxPerHolder, those seen longest
+// ago first and the one just opened never. What fails here leaves the session
+// opened none the worse.
 func (m *Manager) giveWay(ctx context.Context, opened key, holder identity.PSIdNat) {
-	now := m.o.Now()
-	var keys []key
-	var evicted []Session
-	m.mu.Lock()
-	for len(m.table.holders[string(holder)]) > m.o.MaxPerHolder {
-		k := m.table.leastRecent(holder, opened)
-		if s := m.table.sessions[k]; !s.expired(now) {
-			evicted = append(evicted, s.clone())
-		}
-		m.drop(k)
-		keys = append(keys, k)
-	}
-	m.mu.Unlock()
-	if err := m.forget(ctx, keys...); err != nil {
-		m.o.Log.ErrorContext(ctx, "sessions that gave way stay kept", "sessions", len(keys), "error", err)
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	evicted, err := m.evict(ctx, opened, holder)
+	if err != nil {
+		m.o.Log.ErrorContext(ctx, "sessions that should give way", "error", err)
 	}
 	m.tell(ctx, EndedByEviction, evicted...)
 }
 
-// stand asks whether a session just listed may stay, and keeps it; or ends it.
-func (m *Manager) stand(ctx context.Context, k key, s Session) error {
-	err := m.standing(ctx, s)
-	if err == nil {
-		err = m.keep(ctx, k)
+func (m *Manager) evict(ctx context.Context, opened key, holder identity.PSIdNat) ([]Session, error) {
+	m.crowded.Lock()
+	defer m.crowded.Unlock()
+	list, err := m.place.list(ctx, byHolder, string(holder))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		return nil
+	excess := len(list) - m.o.MaxPerHolder
+	if excess <= 0 {
+		return nil, nil
 	}
-	m.mu.Lock()
-	m.drop(k)
-	m.mu.Unlock()
-	return errors.Join(err, m.forget(ctx, k))
-}
-
-func (m *Manager) standing(ctx context.Context, s Session) error {
-	if m.o.Standing == nil {
-		return nil
+	list = slices.DeleteFunc(list, func(e entry) bool { return e.key == opened })
+	slices.SortFunc(list, func(a, b entry) int { return a.session.LastSeenAt.Compare(b.session.LastSeenAt) })
+	var keys []key
+	for _, e := range list[:min(excess, len(list))] {
+		keys = append(keys, e.key)
 	}
-	return m.o.Standing(ctx, s)
+	return m.place.take(ctx, keys...)
 }
 
 // Find gives the session of a token and moves its idle end, at most once a
 // minute. ErrNoSession: none, or ended. ErrExpired and ErrLocked come with the
 // session, for pages that say whose it is and how long it lasted; neither is
-// signed in.
-func (m *Manager) Find(_ context.Context, token string) (Session, error) {
+// signed in. ErrAway: it cannot be known.
+func (m *Manager) Find(ctx context.Context, token string) (Session, error) {
 	k, ok := keyOf(token)
 	if !ok {
 		return Session{}, ErrNoSession
 	}
-	now := m.o.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, err := m.live(k, now)
+	kept, s, err := m.look(ctx, k)
 	if err != nil {
-		return clonePresent(s), err
+		return s, err
 	}
-	if now.Sub(s.LastSeenAt) >= touchEvery {
+	if now := m.o.Now(); now.Sub(s.LastSeenAt) >= touchEvery {
 		s.seen(now, m.o.Limits[s.Method].Idle)
-		m.touched[k] = struct{}{}
-	}
-	return s.clone(), nil
-}
-
-// live gives the session under k when it is active; an expired one is taken
-// out, and given with its error as a locked one is. One in any other state is
-// none. The caller holds mu.
-func (m *Manager) live(k key, now time.Time) (*Session, error) {
-	s, found := m.table.sessions[k]
-	switch {
-	case !found:
-		return nil, ErrNoSession
-	case s.expired(now):
-		m.drop(k)
-		return s, ErrExpired
-	case s.State == StateLocked:
-		return s, ErrLocked
-	case s.State != StateActive:
-		return nil, ErrNoSession
+		m.place.touch(k, kept, s)
 	}
 	return s, nil
 }
 
-// drop takes a session out of memory; its record is forgotten by the next
-// call of forget or Run. The caller holds mu.
-func (m *Manager) drop(k key) {
-	if m.table.remove(k) && m.o.Keeper != nil {
-		m.unforgotten[k] = struct{}{}
+// look gives the session under k as it is kept, and as it counts under the
+// limits in force, whatever limits it was opened under. An expired one is
+// taken out. One that is neither active nor locked is none.
+func (m *Manager) look(ctx context.Context, k key) (kept, s Session, err error) {
+	kept, err = m.place.get(ctx, k)
+	if err != nil {
+		return Session{}, Session{}, err
 	}
-	delete(m.touched, k)
+	s, known := m.inForce(kept)
+	switch {
+	case !known:
+		return Session{}, Session{}, ErrNoSession
+	case s.expired(m.o.Now()):
+		if gone, _ := m.place.swap(ctx, k, kept, nil); gone { // or sweep takes it
+			m.tell(ctx, EndedByTime, s)
+		}
+		return kept, s, ErrExpired
+	case s.State == StateLocked:
+		return kept, s, ErrLocked
+	case s.State != StateActive:
+		return Session{}, Session{}, ErrNoSession
+	}
+	return kept, s, nil
+}
+
+// inForce holds a session to the limits in force; false: its method has none.
+func (m *Manager) inForce(kept Session) (Session, bool) {
+	limits, known := m.o.Limits[kept.Method]
+	if !known {
+		return Session{}, false
+	}
+	s := kept.clone()
+	s.within(limits)
+	return s, true
 }
 
 // OfHolder lists a person's sessions, locked ones too, the latest seen first.
-func (m *Manager) OfHolder(_ context.Context, holder identity.PSIdNat) ([]Session, error) {
+func (m *Manager) OfHolder(ctx context.Context, holder identity.PSIdNat) ([]Session, error) {
+	entries, err := m.place.list(ctx, byHolder, string(holder))
+	if err != nil {
+		return nil, err
+	}
 	now := m.o.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var list []Session
-	for k := range m.table.holders[string(holder)] {
-		if s := m.table.sessions[k]; !s.expired(now) {
-			list = append(list, s.clone())
+	for _, e := range entries {
+		if s, known := m.inForce(e.session); known && !s.expired(now) {
+			list = append(list, s)
 		}
 	}
 	slices.SortFunc(list, func(a, b Session) int { return b.LastSeenAt.Compare(a.LastSeenAt) })
 	return list, nil
 }
 
-func clonePresent(s *Session) Session {
-	if s == nil {
-		return Session{}
+// OfHandle gives the holder's session with that handle, locked or not.
+// ErrNoSession: none, or another's.
+func (m *Manager) OfHandle(ctx context.Context, holder identity.PSIdNat, id string) (Session, error) {
+	list, err := m.OfHolder(ctx, holder)
+	if err != nil {
+		return Session{}, err
 	}
-	return s.clone()
+	if i := slices.IndexFunc(list, func(s Session) bool { return s.ID == id }); i >= 0 {
+		return list[i], nil
+	}
+	return Session{}, ErrNoSession
+}
+
+// lasting is a context for what must be done although the request that asked
+// for it is gone.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), lastingTime)
 }

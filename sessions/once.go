@@ -18,7 +18,7 @@ var (
 	ErrOnceFull = errors.New("too much waits to be taken")
 )
 
-// OnceOptions of a Once; the zero value is useful.
+// OnceOptions of a Once or a SharedOnce; the zero value is useful.
 type OnceOptions struct {
 	MaxPerKind int // things of one kind that wait; 0: 50,000
 	MaxBytes   int // of one value's JSON; 0: 16 KiB
@@ -48,8 +48,7 @@ type thing struct {
 	until time.Time
 }
 
-// NewOnce returns an empty Once.
-func NewOnce(o OnceOptions) *Once {
+func (o OnceOptions) withDefaults() OnceOptions {
 	if o.MaxPerKind == 0 {
 		o.MaxPerKind = 50_000
 	}
@@ -59,18 +58,32 @@ func NewOnce(o OnceOptions) *Once {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Once{o: o, kinds: map[string]*waiting{}}
+	return o
+}
+
+// write gives a value's JSON, within bounds.
+func (o OnceOptions) write(kind string, value any) ([]byte, error) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("putting %s: %w", kind, err)
+	}
+	if len(b) > o.MaxBytes {
+		return nil, fmt.Errorf("putting %s: %d bytes", kind, len(b))
+	}
+	return b, nil
+}
+
+// NewOnce returns an empty Once.
+func NewOnce(o OnceOptions) *Once {
+	return &Once{o: o.withDefaults(), kinds: map[string]*waiting{}}
 }
 
 // Put keeps value, as JSON, for ttl and gives the key that takes it: 256
 // random bits, base64url.
 func (o *Once) Put(_ context.Context, kind string, value any, ttl time.Duration) (string, error) {
-	b, err := json.Marshal(value)
+	b, err := o.o.write(kind, value)
 	if err != nil {
-		return "", fmt.Errorf("putting %s: %w", kind, err)
-	}
-	if len(b) > o.o.MaxBytes {
-		return "", fmt.Errorf("putting %s: %d bytes", kind, len(b))
+		return "", err
 	}
 	token, k := newToken()
 	now := o.o.Now()
@@ -101,6 +114,10 @@ func (o *Once) Take(_ context.Context, kind, token string, into any) error {
 	if err != nil {
 		return err
 	}
+	return readOnce(kind, b, into)
+}
+
+func readOnce(kind string, b []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

@@ -3,12 +3,11 @@ package sessions
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"cpsgate/identity"
@@ -30,82 +29,129 @@ type Keeper interface {
 	Kept(ctx context.Context) iter.Seq2[Kept, error]
 }
 
-const recordVersion = 1
+// recordVersion begins every record. Version 1 was JSON, of twice the size.
+const recordVersion = 2
 
 // maxRecord bounds a record read back.
-const maxRecord = 8 << 10
+const maxRecord = 4 << 10
 
 // errRecord marks bytes that are no record of the key they were kept under.
 var errRecord = errors.New("not a session record")
 
-// record is the kept form of a session.
-type record struct {
-	Version         int                `json:"v"`
-	Key             string             `json:"k"`
-	ID              string             `json:"id"`
-	Holder          identity.PSIdNat   `json:"h"`
-	Method          identity.Method    `json:"m"`
-	State           State              `json:"s"`
-	CardTokenID     string             `json:"c,omitempty"`
-	PasskeyID       []byte             `json:"p,omitempty"`
-	Proof           identity.ProofKind `json:"pf,omitempty"`
-	CreatedAt       int64              `json:"tc"` // Unix microseconds, as all below
-	AuthenticatedAt int64              `json:"ta"`
-	LastSeenAt      int64              `json:"tl"`
-	IdleUntil       int64              `json:"ti"`
-	ExpiresAt       int64              `json:"te"`
-	Address         string             `json:"a,omitempty"`
-	UserAgent       string             `json:"u,omitempty"`
-	Workstation     string             `json:"w,omitempty"`
-}
+// What one byte of a record stands for: the place in these lists.
+var (
+	recordMethods = []identity.Method{"", identity.MethodCPS, identity.MethodFIDO2}
+	recordStates  = []State{"", StateActive, StateLocked}
+	recordProofs  = []identity.ProofKind{"", identity.ProofSameCard, identity.ProofCertificate, identity.ProofDesk}
+)
 
-func encodeRecord(k key, s *Session) (Kept, error) {
-	b, err := json.Marshal(record{
-		Version: recordVersion, Key: hex.EncodeToString(k[:]), ID: s.ID,
-		Holder: s.Holder, Method: s.Method, State: s.State,
-		CardTokenID: s.CardTokenID, PasskeyID: s.PasskeyID, Proof: s.Proof,
-		CreatedAt: s.CreatedAt.UnixMicro(), AuthenticatedAt: s.AuthenticatedAt.UnixMicro(),
-		LastSeenAt: s.LastSeenAt.UnixMicro(), IdleUntil: s.IdleUntil.UnixMicro(), ExpiresAt: s.ExpiresAt.UnixMicro(),
-		Address: s.Address, UserAgent: s.UserAgent, Workstation: s.Workstation,
-	})
-	if err != nil {
-		return Kept{}, fmt.Errorf("encoding session record: %w", err)
+// encodeRecord writes the kept form of a session, one form for one session:
+// version, key, method, state, proof; five texts, each after its length; the
+// times in milliseconds, all but the first counted from it.
+func encodeRecord(k key, s *Session) ([]byte, error) {
+	method, state, proof := slices.Index(recordMethods, s.Method), slices.Index(recordStates, s.State), slices.Index(recordProofs, s.Proof)
+	if method < 1 || state < 1 || proof < 0 {
+		return nil, fmt.Errorf("encoding a session record: method %q, state %q, proof %q", s.Method, s.State, s.Proof)
 	}
-	return Kept{Key: k, Record: b, Until: s.IdleUntil}, nil
+	b := make([]byte, 0, 192)
+	b = append(b, recordVersion)
+	b = append(b, k[:]...)
+	b = append(b, byte(method), byte(state), byte(proof))
+	for _, text := range []string{s.ID, string(s.Holder), s.CardTokenID, string(s.PasskeyID), s.Address, s.Workstation} {
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	created := s.CreatedAt.UnixMilli()
+	b = binary.AppendVarint(b, created)
+	for _, t := range []time.Time{s.AuthenticatedAt, s.LastSeenAt, s.IdleUntil, s.ExpiresAt} {
+		b = binary.AppendVarint(b, t.UnixMilli()-created)
+	}
+	if len(b) > maxRecord {
+		return nil, fmt.Errorf("encoding a session record: %d bytes", len(b))
+	}
+	return b, nil
 }
 
 // decodeRecord reads a record and makes sure that it is the one of the key: a
 // store that hands out another's record signs nobody in.
-func decodeRecord(k key, b []byte) (*Session, error) {
+func decodeRecord(k key, b []byte) (Session, error) {
+	r := reader{rest: b}
 	if len(b) > maxRecord {
-		return nil, fmt.Errorf("%w: %d bytes", errRecord, len(b))
+		return Session{}, fmt.Errorf("%w: %d bytes", errRecord, len(b))
 	}
-	var r record
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
-		return nil, fmt.Errorf("%w: %w", errRecord, err)
+	if version := r.byte(); version != recordVersion {
+		return Session{}, fmt.Errorf("%w: version %d", errRecord, version)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: trailing bytes", errRecord)
+	if !bytes.Equal(r.bytes(uint64(len(k))), k[:]) {
+		return Session{}, fmt.Errorf("%w: kept under another key", errRecord)
 	}
-	switch {
-	case r.Version != recordVersion:
-		return nil, fmt.Errorf("%w: version %d", errRecord, r.Version)
-	case r.Key != hex.EncodeToString(k[:]):
-		return nil, fmt.Errorf("%w: kept under another key", errRecord)
-	case r.ID == "" || r.Holder == "" || r.Method == "":
-		return nil, fmt.Errorf("%w: incomplete", errRecord)
-	case r.State != StateActive && r.State != StateLocked:
-		return nil, fmt.Errorf("%w: state %q", errRecord, r.State)
+	s := Session{
+		Method: oneOf(&r, recordMethods), State: oneOf(&r, recordStates), Proof: oneOf(&r, recordProofs),
+		ID: r.text(), Holder: identity.PSIdNat(r.text()), CardTokenID: r.text(),
 	}
-	return &Session{
-		ID: r.ID, Holder: r.Holder, Method: r.Method, State: r.State,
-		CardTokenID: r.CardTokenID, PasskeyID: r.PasskeyID, Proof: r.Proof,
-		CreatedAt: micro(r.CreatedAt), AuthenticatedAt: micro(r.AuthenticatedAt),
-		LastSeenAt: micro(r.LastSeenAt), IdleUntil: micro(r.IdleUntil), ExpiresAt: micro(r.ExpiresAt),
-		Address: r.Address, UserAgent: r.UserAgent, Workstation: r.Workstation,
-	}, nil
+	if passkey := r.text(); passkey != "" {
+		s.PasskeyID = []byte(passkey)
+	}
+	s.Address, s.Workstation = r.text(), r.text()
+	created := r.varint()
+	at := func(since int64) time.Time { return time.UnixMilli(created + since).UTC() }
+	s.CreatedAt, s.AuthenticatedAt, s.LastSeenAt, s.IdleUntil, s.ExpiresAt = at(0), at(r.varint()), at(r.varint()), at(r.varint()), at(r.varint())
+	if r.broken || s.ID == "" || s.Holder == "" || s.Method == "" || s.State == "" {
+		return Session{}, fmt.Errorf("%w: incomplete", errRecord)
+	}
+	if again, err := encodeRecord(k, &s); err != nil || !bytes.Equal(again, b) {
+		return Session{}, fmt.Errorf("%w: not as it would be written", errRecord)
+	}
+	return s, nil
 }
 
-func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
+// reader reads a record's parts; once broken it gives nothing more.
+type reader struct {
+	rest   []byte
+	broken bool
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if r.broken || n > uint64(len(r.rest)) {
+		r.broken = true
+		return nil
+	}
+	part := r.rest[:n]
+	r.rest = r.rest[n:]
+	return part
+}
+
+func (r *reader) byte() byte {
+	if b := r.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) text() string {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.broken = true
+		return ""
+	}
+	r.bytes(uint64(size))
+	return string(r.bytes(n))
+}
+
+func (r *reader) varint() int64 {
+	n, size := binary.Varint(r.rest)
+	if size <= 0 {
+		r.broken = true
+		return 0
+	}
+	r.bytes(uint64(size))
+	return n
+}
+
+func oneOf[T ~string](r *reader, list []T) T {
+	if i := int(r.byte()); i < len(list) {
+		return list[i]
+	}
+	r.broken = true
+	return ""
+}

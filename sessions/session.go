@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -16,6 +17,10 @@ var (
 	ErrLocked    = errors.New("session locked")
 	ErrFull      = errors.New("no room for another session")
 	ErrHolder    = errors.New("a session stays with its holder")
+
+	// ErrAway: Redis does not answer as it should, so that nothing is known of
+	// a session. Nobody is let in on it, and nobody is told to be signed out.
+	ErrAway = errors.New("sessions cannot be looked up for now")
 )
 
 // State is where a session stands: active → locked → ended. An ended session
@@ -29,7 +34,8 @@ const (
 	StateEnded  State = "ended"
 )
 
-// Session is one person's signing-in on one browser.
+// Session is one person's signing-in on one browser. Its times are in UTC, to
+// the millisecond.
 type Session struct {
 	ID     string // public handle: random, not derived from the token, kept by Rotate
 	Holder identity.PSIdNat
@@ -50,7 +56,6 @@ type Session struct {
 	ExpiresAt       time.Time // absolute
 
 	Address     string
-	UserAgent   string
 	Workstation string
 }
 
@@ -61,11 +66,8 @@ func (s *Session) expired(now time.Time) bool {
 
 // seen slides the idle end, never past the absolute one.
 func (s *Session) seen(now time.Time, idle time.Duration) {
-	s.LastSeenAt = now
-	s.IdleUntil = now.Add(idle)
-	if s.IdleUntil.After(s.ExpiresAt) {
-		s.IdleUntil = s.ExpiresAt
-	}
+	s.LastSeenAt = stamp(now)
+	s.IdleUntil = earliest(s.LastSeenAt.Add(idle), s.ExpiresAt)
 }
 
 // within shortens the session to limits; it never makes it longer.
@@ -76,6 +78,9 @@ func (s *Session) within(limits Limits) {
 
 func earliest(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
 
+// stamp is a time as sessions keep it.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
 // clone is a copy that shares nothing.
 func (s *Session) clone() Session {
 	c := *s
@@ -83,13 +88,28 @@ func (s *Session) clone() Session {
 	return c
 }
 
-// maxText bounds what a browser says of itself.
+// equal tells whether nothing differs.
+func (s *Session) equal(other *Session) bool {
+	a, b := *s, *other
+	if !bytes.Equal(a.PasskeyID, b.PasskeyID) {
+		return false
+	}
+	a.PasskeyID, b.PasskeyID = nil, nil
+	return a.ID == b.ID && a.Holder == b.Holder && a.Method == b.Method && a.State == b.State &&
+		a.CardTokenID == b.CardTokenID && a.Proof == b.Proof && a.Address == b.Address && a.Workstation == b.Workstation &&
+		a.CreatedAt.Equal(b.CreatedAt) && a.AuthenticatedAt.Equal(b.AuthenticatedAt) && a.LastSeenAt.Equal(b.LastSeenAt) &&
+		a.IdleUntil.Equal(b.IdleUntil) && a.ExpiresAt.Equal(b.ExpiresAt)
+}
+
+// maxText bounds what is kept of a connection.
 const maxText = 256
 
+// bound cuts texts to what is kept of them, and times to what is kept of those.
 func (s *Session) bound() {
-	for _, text := range []*string{&s.Address, &s.UserAgent, &s.Workstation} {
+	for _, text := range []*string{&s.Address, &s.Workstation} {
 		if len(*text) > maxText {
 			*text = strings.ToValidUTF8((*text)[:maxText], "")
 		}
 	}
+	s.AuthenticatedAt = stamp(s.AuthenticatedAt)
 }
