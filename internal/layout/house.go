@@ -56,7 +56,7 @@ func imports() map[string][]string {
 		"cmd/cardside":  {"cardside", "cardside/desk", "cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11"}, // it wires the engines
 
 		// Benchmarks: programs that measure ours beside others'.
-		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey"},
+		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey", "internal/redislab"},
 
 		// Fakes of the outside. They share no code with what they test: two
 		// readings of a specification, not one read twice.
@@ -68,6 +68,7 @@ func imports() map[string][]string {
 		"internal/cardlab":                    {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/cardlab/cmd/workstation":    {"internal/cardlab", "internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/chromium":                   {},
+		"internal/redislab":                   {},
 		"internal/layout":                     {},
 		"internal/e2e":                        {}, // runs the built programs and knows nothing of their inside
 	}
@@ -77,7 +78,7 @@ func imports() map[string][]string {
 func tests() map[string][]string {
 	virtualCard := []string{"internal/virtualcard", "internal/virtualcard/authenticator", "internal/cardlab"}
 	return map[string][]string{
-		AnyArea: {"internal/testpki", "internal/softkey", "internal/chromium"},
+		AnyArea: {"internal/testpki", "internal/softkey", "internal/chromium", "internal/redislab"},
 
 		// Against the real store, in place of a fake that restates it.
 		"audit/...":    {"store/..."},
@@ -115,6 +116,8 @@ func confined() map[string][]string {
 		"github.com/pressly/goose":        {"store/..."},
 		"database/sql":                    {"store/..."},
 		"github.com/go-ldap/ldap":         {"mtls/...", "internal/testpki"}, // the latter's tests
+		"github.com/redis/go-redis":       {"sessions/..."},
+		"github.com/alicebob/miniredis":   {"sessions/..."}, // its tests
 		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
 		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},
