@@ -10,6 +10,7 @@ var (
 	Printable        = printable
 	ReadUPN          = upn
 	DigestInfo       = digestInfo
+	Mechanisms       = mechanisms
 	DefaultModulesOf = defaultModules
 	Allow            = Choice.allow
 	Choose           = choose

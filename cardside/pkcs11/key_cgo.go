@@ -10,7 +10,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math/big"
@@ -147,21 +146,8 @@ func (k *Key) hasPSS(object pkcs11.ObjectHandle) bool {
 	if err != nil || len(read[0].Value) == 0 {
 		return true // modules need not keep such a list
 	}
-	return slices.Contains(mechanisms(read[0].Value), pkcs11.CKM_RSA_PKCS_PSS)
-}
-
-// mechanisms reads a list of CK_MECHANISM_TYPE: native unsigned longs.
-func mechanisms(list []byte) []uint {
-	size := int(unsafe.Sizeof(C.ulong(0)))
-	var found []uint
-	for ; len(list) >= size; list = list[size:] {
-		if size == 4 {
-			found = append(found, uint(binary.NativeEndian.Uint32(list)))
-		} else {
-			found = append(found, uint(binary.NativeEndian.Uint64(list)))
-		}
-	}
-	return found
+	allowed, err := mechanisms(read[0].Value, int(unsafe.Sizeof(C.ulong(0))))
+	return err == nil && slices.Contains(allowed, pkcs11.CKM_RSA_PKCS_PSS)
 }
 
 // TLS is the client certificate for mutual TLS: the leaf alone, as browsers

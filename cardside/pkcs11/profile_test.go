@@ -6,11 +6,13 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,6 +106,54 @@ func FuzzExtensions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tokenID, names []byte) {
 		pkcs11.Printable(tokenID)
 		pkcs11.ReadUPN(names)
+	})
+}
+
+func TestMechanisms(t *testing.T) {
+	list := func(size int, types ...uint64) (encoded []byte) {
+		for _, each := range types {
+			if size == 4 {
+				encoded = binary.NativeEndian.AppendUint32(encoded, uint32(each))
+			} else {
+				encoded = binary.NativeEndian.AppendUint64(encoded, each)
+			}
+		}
+		return encoded
+	}
+	const pkcs1, pss = 0x01, 0x0D // CKM_RSA_PKCS, CKM_RSA_PKCS_PSS
+	for _, test := range []struct {
+		name string
+		list []byte
+		size int
+		want []uint
+		err  error
+	}{
+		{"two of 64 bits", list(8, pkcs1, pss), 8, []uint{pkcs1, pss}, nil},
+		{"two of 32 bits", list(4, pkcs1, pss), 4, []uint{pkcs1, pss}, nil},
+		{"none", nil, 8, nil, nil},
+		{"one cut short", list(8, pkcs1, pss)[:12], 8, nil, pkcs11.ErrModule},
+		{"of a size that no system has", list(8, pkcs1), 2, nil, pkcs11.ErrModule},
+		{"of no size", list(8, pkcs1), 0, nil, pkcs11.ErrModule},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := pkcs11.Mechanisms(test.list, test.size)
+			if !slices.Equal(got, test.want) || !errors.Is(err, test.err) {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
+	}
+}
+
+// FuzzMechanisms: a list is read to its last byte or refused.
+func FuzzMechanisms(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0}, 8)
+	f.Add([]byte{1, 0, 0, 0, 13, 0, 0, 0}, 4)
+	f.Add([]byte{1, 0, 0}, 4)
+	f.Add([]byte{1}, 0)
+	f.Fuzz(func(t *testing.T, list []byte, size int) {
+		if found, err := pkcs11.Mechanisms(list, size); err == nil && len(found)*size != len(list) {
+			t.Fatalf("%d bytes read as %d mechanisms", len(list), len(found))
+		}
 	})
 }
 

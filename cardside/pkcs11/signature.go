@@ -5,7 +5,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // hashes are those that TLS asks RSA keys to sign, with their DigestInfo OIDs
@@ -38,4 +40,21 @@ func saltLength(opts *rsa.PSSOptions, hash crypto.Hash) (int, error) {
 		return opts.SaltLength, nil
 	}
 	return 0, fmt.Errorf("%w: salt length %d", ErrUnsupported, opts.SaltLength)
+}
+
+// mechanisms reads CKA_ALLOWED_MECHANISMS, a list of CK_MECHANISM_TYPE: native
+// unsigned longs of so many bytes (PKCS#11 v2.40 §2.1, §4.8).
+func mechanisms(list []byte, size int) ([]uint, error) {
+	if size != 4 && size != 8 || len(list)%size != 0 {
+		return nil, fmt.Errorf("%w: %d bytes are no list of %d-byte mechanisms", ErrModule, len(list), size)
+	}
+	var found []uint
+	for one := range slices.Chunk(list, size) {
+		if size == 4 {
+			found = append(found, uint(binary.NativeEndian.Uint32(one)))
+		} else {
+			found = append(found, uint(binary.NativeEndian.Uint64(one)))
+		}
+	}
+	return found, nil
 }

@@ -59,8 +59,16 @@ func main() {
 	os.Exit(code)
 }
 
+// run runs a command line, whose text is harmless to the terminal, and returns
+// the exit code.
+func run(given *environment, args []string) (code int) {
+	env := *given
+	env.stdout, env.stderr = harmless{env.stdout}, harmless{env.stderr}
+	return env.run(args)
+}
+
 // run parses args, runs the command and returns the exit code.
-func run(env *environment, args []string) (code int) {
+func (env *environment) run(args []string) (code int) {
 	words := wordsFor(languageOf(args, env.getenv))
 	if err := noCoreDumps(); err != nil {
 		return words.fail(env, false, err)

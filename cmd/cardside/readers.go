@@ -19,14 +19,18 @@ func (c readersCommand) Run(a *act) error {
 	}
 	return interrupted(pcsc.Watch(a.ctx, func(pcsc.Event) error {
 		if a.redraw && !a.JSON {
-			fmt.Fprint(a.stdout, "\x1b[H\x1b[2J")
+			fmt.Fprint(exact(a.stdout), "\x1b[H\x1b[2J")
 		}
 		return a.listReaders()
 	}))
 }
 
 func (a *act) listReaders() error {
-	report, err := cardside.Readers(a.ctx, a.Module)
+	set, err := serverFlags{}.settings(a)
+	if err != nil {
+		return err
+	}
+	report, err := cardside.Readers(a.ctx, set.Module)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ type watchCommand struct{}
 // Run writes insertions and removals as JSON lines until it is interrupted,
 // which is how it ends well.
 func (watchCommand) Run(a *act) error {
-	lines := json.NewEncoder(a.stdout)
+	lines := json.NewEncoder(exact(a.stdout))
 	lines.SetEscapeHTML(false)
 	return interrupted(cardside.Watch(a.ctx, a.now, func(e cardside.WatchEvent) error { return lines.Encode(e) }))
 }

@@ -53,7 +53,7 @@ func (a *act) print(result any, inWords func()) error {
 		inWords()
 		return nil
 	}
-	lines := json.NewEncoder(a.stdout)
+	lines := json.NewEncoder(exact(a.stdout))
 	lines.SetIndent("", "  ")
 	lines.SetEscapeHTML(false)
 	return lines.Encode(result)
@@ -89,7 +89,7 @@ func (w words) fail(env *environment, asJSON bool, err error) int {
 	}
 	code := int(cardside.ExitCodeOf(e.Reason))
 	if asJSON {
-		lines := json.NewEncoder(env.stdout)
+		lines := json.NewEncoder(exact(env.stdout))
 		lines.SetIndent("", "  ")
 		lines.SetEscapeHTML(false)
 		if lines.Encode(failure{e, code, left}) == nil {
@@ -138,7 +138,8 @@ func (a *act) waiting(w cardside.Waiting) {
 	}
 	line := a.f("wait."+string(w.For), where, w.Left.Round(time.Second))
 	if a.redraw {
-		fmt.Fprintf(a.stderr, "\r\x1b[K%s", line)
+		fmt.Fprint(exact(a.stderr), "\r\x1b[K")
+		fmt.Fprint(a.stderr, line)
 	} else if w.For != a.lastWait.For {
 		fmt.Fprintln(a.stderr, line)
 	}
@@ -148,7 +149,7 @@ func (a *act) waiting(w cardside.Waiting) {
 // waited clears the line of what was waited for.
 func (a *act) waited() {
 	if a.redraw && a.lastWait.For != "" {
-		fmt.Fprint(a.stderr, "\r\x1b[K")
+		fmt.Fprint(exact(a.stderr), "\r\x1b[K")
 	}
 	a.lastWait = cardside.Waiting{}
 }

@@ -28,7 +28,7 @@ station={{quote .Folder}}/workstation/environment
 if [ -f "$station" ]; then # a contact card too: the browser asks for its PIN
 	. "$station"
 	command -v modutil >/dev/null && { modutil -dbdir "$nss" -list "Carte CPS4" >/dev/null 2>&1 ||
-		modutil -force -dbdir "$nss" -add "Carte CPS4" -libfile "$token_module" -mechanisms FRIENDLY >/dev/null; }
+		modutil -force -dbdir "$nss" -add "Carte CPS4" -libfile "$CARDSIDE_MODULE" -mechanisms FRIENDLY >/dev/null; }
 fi
 [ "$(id -u)" != 0 ] || set -- --no-sandbox "$@"
 HOME=$home exec "$browser" --user-data-dir="$home/profile" --no-first-run --no-default-browser-check "$@" {{quote .Main}}

@@ -1,6 +1,9 @@
 # For a shell at the demo's workstation; read it with a dot.
-{{- range $name, $value := .Variables}}
-export {{$name}}={{quote $value}}
+{{- range .Variables}}
+export {{.Name}}={{quote .Value}}
 {{- end}}
-token_module={{quote .Station.Module}}
-cardside() { {{quote .Station.Cardside}} --module {{quote .Station.Module}} "$@"; }
+export CARDSIDE_SERVER={{quote .Station.Demo.Main}}
+export CARDSIDE_SERVER_CA={{quote .Station.Demo.Root}}
+export CARDSIDE_WORKSTATION=POSTE-DEMO
+export CARDSIDE_MODULE={{quote .Station.Module}}
+export PATH={{quote .Programs}}:$PATH

@@ -148,8 +148,9 @@ func TestWorkstation(t *testing.T) {
 	}
 	for _, want := range []struct{ line, says string }{
 		{"cardside readers", r.Reader + "\n  Carte         CPS4\n  Numéro        8025000001/" + number},
-		{"cardside info", "vierge"},
+		{"cardside info", "CPS4 dans « " + r.Reader + " » (T=1)\nÉtat                vierge"},
 		{"cardside doctor", "✓ Certificat par PKCS#11 : CPS4v1-" + number},
+		{"cardside doctor", "Rien à signaler."},
 		{"cardside info --json", `"blank": true`},
 	} {
 		if said := r.shell(want.line); !strings.Contains(said, want.says) {

@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/template"
 )
@@ -30,13 +31,18 @@ var (
 
 // writeEnvironment writes what a shell needs to be at this workstation.
 func (s *station) writeEnvironment() error {
-	var text strings.Builder
-	variables := map[string]string{}
+	type variable struct{ Name, Value string }
+	view := struct {
+		Variables []variable
+		Station   Announcement
+		Programs  string
+	}{Station: s.Announcement, Programs: filepath.Dir(s.Cardside)}
 	for _, v := range s.Variables {
 		name, value, _ := strings.Cut(v, "=")
-		variables[name] = value
+		view.Variables = append(view.Variables, variable{name, value})
 	}
-	if err := environmentText.Execute(&text, map[string]any{"Variables": variables, "Station": s.Announcement}); err != nil {
+	var text strings.Builder
+	if err := environmentText.Execute(&text, view); err != nil {
 		return err
 	}
 	return os.WriteFile(s.Environment, []byte(text.String()), 0o600)
