@@ -35,6 +35,7 @@ const (
 	KindPasskeyRename  = "passkey.rename"
 	KindPasskeyRemove  = "passkey.remove"
 	KindProxyHeader    = "proxy.header" // identity headers from whom they may not come
+	KindApplication    = "application"  // somebody goes on to an application, or may not
 
 	KindTicketOpen    = "ticket.open"
 	KindTicketClaim   = "ticket.claim" // its code was typed at a workstation

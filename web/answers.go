@@ -13,6 +13,7 @@ import (
 	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
+	"cpsgate/sso/forwardauth"
 )
 
 // Reason is why this package itself refuses, beside those of mtls, rp and
@@ -179,6 +180,7 @@ func reasonOf(err error) (string, answer) {
 		certificate *mtls.Refusal
 		passkey     *rp.Refusal
 		record      *enroll.Refusal
+		forward     *forwardauth.Refusal
 	)
 	switch {
 	case errors.As(err, &certificate):
@@ -187,6 +189,8 @@ func reasonOf(err error) (string, answer) {
 		return told(string(record.Reason), recordAnswer(record.Reason))
 	case errors.As(err, &passkey):
 		return told(string(passkey.Reason), passkeyAnswers[passkey.Reason])
+	case errors.As(err, &forward):
+		return told(string(forward.Reason), forwardAnswers[forward.Reason])
 	}
 	own := ownReason(err)
 	return told(string(own), ownAnswers[own])
@@ -280,6 +284,9 @@ func checkAnswers(words catalogue) error {
 		all = append(all, a)
 	}
 	for _, a := range ownAnswers {
+		all = append(all, a)
+	}
+	for _, a := range forwardAnswers {
 		all = append(all, a)
 	}
 	for _, f := range enroll.Faults() {

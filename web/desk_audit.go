@@ -163,7 +163,8 @@ func auditKinds() []string {
 		audit.KindPasskeyAdd, audit.KindPasskeyRename, audit.KindTicketOpen, audit.KindTicketClaim, audit.KindTicketCard, audit.KindTicketProve,
 		audit.KindDeskProof, audit.KindReset, audit.KindApprovalRequest, audit.KindApprovalPropose, audit.KindApprovalApprove, audit.KindApprovalDecline,
 		audit.KindRoleGrant, audit.KindRoleWithdraw, audit.KindPeopleImport, audit.KindPeopleExport, audit.KindOppositionImport,
-		audit.KindClientAdd, audit.KindClientRevoke, audit.KindAuditExport, audit.KindAuditPrune, audit.KindProxyHeader, audit.KindRevocationBypass, kindPage))
+		audit.KindClientAdd, audit.KindClientRevoke, audit.KindAuditExport, audit.KindAuditPrune, audit.KindProxyHeader, audit.KindRevocationBypass,
+		audit.KindApplication, kindPage))
 	slices.Sort(kinds)
 	return slices.Compact(kinds)
 }

@@ -59,6 +59,9 @@ type Options struct {
 	Keys *sso.Keys // of the OpenID provider; nil: no single sign-on
 
 	Revocation func() Revocation // what certificates are judged by; nil: no page tells
+	// ForwardAuth serves the proxies of applications; nil: no application is
+	// behind one.
+	ForwardAuth *ForwardAuth
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits

@@ -115,6 +115,9 @@ func (s *Server) actions(c echo.Context, a answer) []action {
 	words := r.tongue.words
 	base := s.base(r.on)
 	var list []action
+	if application, ok := c.Get(applicationKey).(string); ok {
+		list = append(list, action{Href: application, Label: words["refusal.application"]})
+	}
 	if a.retry == doorCard {
 		list = append(list, action{Href: base + withReturn(pathCardStart, s.wanted(c)), Label: words["refusal.retry"], Door: doorCard})
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // maxReturn bounds a return address.
-const maxReturn = 512
+const maxReturn = 4 << 10
 
 // safeReturn gives the page of ours that a return address names, or the
 // account page for anything else: other hosts, schemes, paths that a browser

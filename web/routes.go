@@ -60,6 +60,7 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	s.enrolRoutes(e)
 	s.deskRoutes(e)
 	s.apiRoutes(e)
+	s.forwardRoutes(e)
 	s.ssoRoutes(e)
 }
 

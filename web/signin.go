@@ -21,7 +21,7 @@ type signInView struct {
 // the one last used on this workstation. Who is signed in is sent on.
 func (s *Server) signInPage(c echo.Context) error {
 	r, wanted := requestOf(c), c.QueryParam("return")
-	if r.token != "" {
+	if r.token != "" && c.QueryParam("again") == "" { // again: to prove it afresh, or in another way
 		return c.Redirect(http.StatusSeeOther, safeReturn(wanted))
 	}
 	last := door(cookieValue(c, cookieDoor))

@@ -53,7 +53,7 @@ func New(o Options) (*Server, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s.mainHandler = s.newEcho(listenerMain)
+	s.mainHandler = s.fronted(s.newEcho(listenerMain))
 	s.cardHandler = s.newEcho(listenerCard)
 	s.adminHandler = s.adminMux()
 	return s, nil
