@@ -19,13 +19,16 @@ import (
 const (
 	pathForwardCheck    = "/forward-auth"          // answers 200, 401 or 403: nginx
 	pathForwardRedirect = "/forward-auth/redirect" // the same, but leads pages to signing in: Traefik, Caddy
-	pathForwardEnter    = "/forward-auth/enter"    // on the sign-on host, for browsers
-	pathForwardAgain    = "/forward-auth/again"
+	pathForwardAgain    = "/forward-auth/again"    // on the sign-on host, for browsers
 
 	pathForwardSignIn   = forwardauth.OwnPath + "/sign-in"
 	pathForwardCallback = forwardauth.OwnPath + "/callback"
 	pathForwardSignOut  = forwardauth.OwnPath + "/sign-out"
 )
+
+// PathForwardEnter is where a browser comes from an application's host to sign
+// in, and is handed over to it.
+const PathForwardEnter = "/forward-auth/enter"
 
 // The cookies on an application's host.
 const (

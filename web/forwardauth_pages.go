@@ -18,7 +18,7 @@ func (s *Server) forwardRoutes(e *echo.Echo) {
 	if s.o.ForwardAuth == nil {
 		return
 	}
-	e.GET(pathForwardEnter, s.enterApplication, s.counted, s.identify)
+	e.GET(PathForwardEnter, s.enterApplication, s.counted, s.identify)
 	e.GET(pathForwardAgain, s.applicationAgain, s.identify)
 }
 

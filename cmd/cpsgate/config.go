@@ -40,7 +40,9 @@ type Config struct {
 	Desk     DeskConfig     `yaml:"desk"`
 	Audit    AuditConfig    `yaml:"audit"`
 	SSO      SSOConfig      `yaml:"sso"`
-	Pages    PagesConfig    `yaml:"pages"`
+
+	ForwardAuth ForwardAuthConfig `yaml:"forward_auth"`
+	Pages       PagesConfig       `yaml:"pages"`
 }
 
 // MainConfig is the listener of pages and APIs; it never asks for a certificate.
@@ -304,6 +306,9 @@ func (c *Config) check() error {
 		return errors.New("sessions: idle must be a minute at least, and absolute not below it")
 	}
 	if err := c.SSO.check(); err != nil {
+		return err
+	}
+	if err := c.ForwardAuth.check(); err != nil {
 		return err
 	}
 	if _, err := time.LoadLocation(c.Pages.TimeZone); err != nil {

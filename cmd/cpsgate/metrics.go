@@ -82,6 +82,9 @@ func (p *program) adminHandler() http.Handler {
 	registry.MustRegister(
 		newRevocationCollector(p.judge), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if p.gate != nil {
+		registry.MustRegister(newForwardCollector(p.gate))
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", p.web.Admin())

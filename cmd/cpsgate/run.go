@@ -24,6 +24,7 @@ import (
 	"cpsgate/rp"
 	"cpsgate/sessions"
 	"cpsgate/sso"
+	"cpsgate/sso/forwardauth"
 	"cpsgate/store"
 	"cpsgate/web"
 )
@@ -37,6 +38,7 @@ type program struct {
 	registry *enroll.Registry
 	sessions *sessions.Manager
 	keys     *sso.Keys
+	gate     *forwardauth.Gate // of applications behind proxies; nil: none
 	judge    *judge
 
 	retention *audit.Retention // nil: events are kept for ever
@@ -234,10 +236,15 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	if err != nil {
 		return err
 	}
+	once := sessions.NewOnce(sessions.OnceOptions{Now: now})
+	forward, err := p.openForwardAuth(ctx, c, once)
+	if err != nil {
+		return err
+	}
 	p.web, err = web.New(web.Options{
 		Hospital: c.Pages.Name, Accent: c.Pages.Accent, SupportLabel: c.Pages.SupportLabel, SupportPhone: c.Pages.SupportPhone, Logo: c.Pages.Logo,
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
-		Proxies: proxies, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: sessions.NewOnce(sessions.OnceOptions{Now: now}),
+		Proxies: proxies, ForwardAuth: forward, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: once,
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
 		Trail: p.store, Revocation: p.judge.standing, Keys: p.keys, Spool: c.Data,
 	})
