@@ -57,6 +57,9 @@ func (h *house) browser() *browser {
 			if strings.Contains(address, "cps.") {
 				to = h.cardAddr
 			}
+			if other, found := h.others[address]; found {
+				to = other
+			}
 			return new(net.Dialer).DialContext(ctx, network, to)
 		},
 		TLSClientConfig: &tls.Config{RootCAs: h.roots(), GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -112,7 +115,7 @@ func (b *browser) follow(a answer) answer {
 	b.t.Helper()
 	for range 10 {
 		to := a.header.Get("Location")
-		if a.status != http.StatusSeeOther || to == "" {
+		if a.status != http.StatusSeeOther && a.status != http.StatusFound || to == "" {
 			return a
 		}
 		next, err := a.url.Parse(to)

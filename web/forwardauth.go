@@ -98,7 +98,7 @@ func (d *forwardDoor) serve(w http.ResponseWriter, r *http.Request, next func(ht
 		answerText(w, http.StatusForbidden)
 		return
 	}
-	f, ok := readForwarded(r.Header)
+	f, ok := readForwarded(r)
 	if !ok {
 		d.log(r, f, "malformed", nil)
 		answerText(w, http.StatusBadRequest)
@@ -128,8 +128,10 @@ func (d *forwardDoor) named(remote string) bool {
 
 // readForwarded reads the fields that a proxy must set: each once. A second
 // spelling that some servers take for the same (X_Forwarded_Host) came past the
-// proxy, and spoils the request.
-func readForwarded(h http.Header) (f forwardedRequest, ok bool) {
+// proxy, and spoils the request. What is handed on to us needs no method and no
+// address: it has its own.
+func readForwarded(r *http.Request) (f forwardedRequest, ok bool) {
+	h := r.Header
 	for name := range h {
 		if strings.IndexByte(name, '_') >= 0 && strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "x-forwarded-") {
 			return f, false
@@ -144,8 +146,10 @@ func readForwarded(h http.Header) (f forwardedRequest, ok bool) {
 		}
 		return values[0]
 	}
-	f.query.Scheme, f.query.Host, f.query.URI = one("X-Forwarded-Proto"), one("X-Forwarded-Host"), one("X-Forwarded-Uri")
-	f.method = one("X-Forwarded-Method")
+	f.query.Scheme, f.query.Host = one("X-Forwarded-Proto"), one("X-Forwarded-Host")
+	if !strings.HasPrefix(r.URL.Path, forwardauth.OwnPath) {
+		f.query.URI, f.method = one("X-Forwarded-Uri"), one("X-Forwarded-Method")
+	}
 	if values := h["X-Forwarded-For"]; len(values) > 0 { // the last is the one that the named proxy wrote
 		last := values[len(values)-1]
 		f.address = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])

@@ -41,6 +41,7 @@ type house struct {
 	log      *syncBuffer
 
 	mainAddr, cardAddr string
+	others             map[string]string // host:port of applications → where they listen
 
 	mu       sync.Mutex // guards what follows
 	offset   time.Duration

@@ -68,6 +68,7 @@ func imports() map[string][]string {
 		"internal/cardlab":                    {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/cardlab/cmd/workstation":    {"internal/cardlab", "internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/chromium":                   {},
+		"internal/proxies":                    {},
 		"internal/redislab":                   {},
 		"internal/layout":                     {},
 		"internal/e2e":                        {}, // runs the built programs and knows nothing of their inside
@@ -78,7 +79,7 @@ func imports() map[string][]string {
 func tests() map[string][]string {
 	virtualCard := []string{"internal/virtualcard", "internal/virtualcard/authenticator", "internal/cardlab"}
 	return map[string][]string{
-		AnyArea: {"internal/testpki", "internal/softkey", "internal/chromium", "internal/redislab"},
+		AnyArea: {"internal/testpki", "internal/softkey", "internal/chromium", "internal/proxies", "internal/redislab"},
 
 		// Against the real store, in place of a fake that restates it.
 		"audit/...":    {"store/..."},
