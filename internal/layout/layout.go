@@ -191,7 +191,7 @@ func (r Rules) read(tree fs.FS) ([]clause, map[string]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && ignored(name):
+		case entry.IsDir() && (ignored(name) || otherModule(tree, name)):
 			return fs.SkipDir
 		case entry.IsDir() || path.Ext(name) != ".go":
 			return nil
@@ -204,6 +204,12 @@ func (r Rules) read(tree fs.FS) ([]clause, map[string]string, error) {
 		return err
 	})
 	return clauses, packages, err
+}
+
+// otherModule: a folder with a go.mod of its own is no part of this one.
+func otherModule(tree fs.FS, dir string) bool {
+	_, err := fs.Stat(tree, path.Join(dir, "go.mod"))
+	return dir != "." && err == nil
 }
 
 // ignored are the folders that the go command ignores too, and build output.

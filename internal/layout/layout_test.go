@@ -42,6 +42,8 @@ func good() map[string]string {
 		"identity/id_test.go":                     `import "cpsgate/identity"`,
 		"mtls/verifier.go":                        `import ("crypto/x509"; "cpsgate/identity"; "golang.org/x/crypto/ocsp")`,
 		"mtls/verifier_test.go":                   `import ("cpsgate/mtls"; "cpsgate/internal/testpki")`,
+		"test/other/go.mod":                       `module other`,
+		"test/other/main.go":                      `import "cpsgate/web"`,
 		"mtls/testdata/whatever.go":               `import "cpsgate/web"`,
 		"rp/rp.go":                                `import ("cpsgate/identity"; "github.com/go-webauthn/webauthn/webauthn")`,
 		"web/web.go":                              `import ("cpsgate/mtls"; "cpsgate/rp"; "github.com/labstack/echo/v4")`,
