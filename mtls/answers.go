@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"cpsgate/identity"
 )
 
 const clauseOCSP = "RFC 6960 §3.2"
@@ -67,5 +69,14 @@ func (v *Verifier) Questions(leafDER []byte, now time.Time) []OCSPQuestion {
 	j := v.begin(now, nil)
 	j.open = &open
 	j.certificate(ReadClaims(unverified)) //nolint:errcheck // a refusal asks nothing more
+	return open
+}
+
+// StoredQuestions are those of Recheck, as Questions are those of Verify.
+func (v *Verifier) StoredQuestions(stored identity.Certificate, now time.Time) []OCSPQuestion {
+	var open []OCSPQuestion
+	j := v.begin(now, nil)
+	j.open = &open
+	j.stored(stored)
 	return open
 }

@@ -27,6 +27,8 @@ type judge struct {
 	log   *slog.Logger
 	now   func() time.Time
 
+	watched ocspWatch // certificates that sessions stand on; asked about again
+
 	// news holds one token while a CRL came into force that nobody has looked
 	// at yet for the certificates of known cards.
 	news chan struct{}
@@ -46,6 +48,7 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 		return nil, err
 	}
 	j := &judge{rules: c.OCSP, log: log, now: now, news: make(chan struct{}, 1)}
+	j.watched.stands = c.Sessions.Absolute
 	tell := func(o *mtls.RefreshOptions) {
 		o.OnRevoked = func(context.Context, mtls.RevocationNews) { j.tell() }
 	}
@@ -91,11 +94,7 @@ func (j *judge) reload(ctx context.Context, c *Config) (*mtls.Trust, error) {
 // cannot be had is for the policy to weigh, so it is only logged.
 func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
 	if j.ocsp != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), j.rules.Deadline+ocspWait)
-		defer cancel()
-		if err := j.ocsp.AskAll(ctx, j.Questions(leafDER, now), j.rules.Responders); err != nil {
-			j.log.Warn("OCSP not answered", "error", err)
-		}
+		j.ask(j.Questions(leafDER, now))
 	}
 	verdict := j.Judge(leafDER, now)
 	if verdict.Refusal != nil {
@@ -104,7 +103,28 @@ func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, erro
 	if len(verdict.Allowed) > 0 {
 		j.log.Warn("leniency used", "allowed", verdict.Allowed, "serial", verdict.Holder.Certificate.Serial, "issuer", verdict.Holder.Certificate.Issuer)
 	}
+	j.watched.note(verdict.Holder.Certificate, now)
 	return verdict.Holder, nil
+}
+
+// Recheck is Verify for a certificate seen before: the door of its passkeys.
+func (j *judge) Recheck(c identity.Certificate, now time.Time) error {
+	if j.ocsp != nil {
+		j.ask(j.StoredQuestions(c, now))
+	}
+	if err := j.Verifier.Recheck(c, now); err != nil {
+		return err
+	}
+	j.watched.note(c, now)
+	return nil
+}
+
+func (j *judge) ask(questions []mtls.OCSPQuestion) {
+	ctx, cancel := context.WithTimeout(context.Background(), j.rules.Deadline+ocspWait)
+	defer cancel()
+	if err := j.ocsp.AskAll(ctx, questions, j.rules.Responders); err != nil {
+		j.log.Warn("OCSP not answered", "error", err)
+	}
 }
 
 // standing is what certificates are judged by now, for the pages.
@@ -126,7 +146,7 @@ func (j *judge) tell() {
 // evidence is doubt, and changes nothing there.
 func (j *judge) verdictOn(c identity.Certificate) enroll.Verdict {
 	var refusal *mtls.Refusal
-	switch err := j.Recheck(c, j.now()); {
+	switch err := j.Verifier.Recheck(c, j.now()); {
 	case err == nil:
 		return enroll.Good
 	case errors.As(err, &refusal) && refusal.Reason == mtls.Revoked:

@@ -300,6 +300,7 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { p.keys.Run(ctx); return nil })
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
 	group.Go(func() error { p.judge.follow(ctx, p.registry); return nil })
+	group.Go(func() error { p.judge.askOn(ctx, p.registry); return nil })
 	group.Go(func() error { return p.registry.Run(ctx) })
 	if p.retention != nil {
 		group.Go(func() error { p.retention.Run(ctx); return nil })

@@ -26,8 +26,9 @@ import (
 // running is a demo's program, serving, on a clock that tests can move.
 type running struct {
 	*demo
-	config *Config
-	offset atomic.Int64
+	config  *Config
+	program *program
+	offset  atomic.Int64
 }
 
 func (r *running) now() time.Time { return time.Now().Add(time.Duration(r.offset.Load())) }
@@ -44,6 +45,7 @@ func serveDemo(t *testing.T, changes ...func(*Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.program = p
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Serve(ctx, l, nil) }()
