@@ -71,7 +71,7 @@ func (s *Server) enter(c echo.Context, who entry) (wanted string, err error) {
 		return "", err
 	}
 	session := who.session
-	session.Address, session.UserAgent = c.RealIP(), c.Request().UserAgent()
+	session.Address = c.RealIP()
 	event := who.event
 	event.Actor, event.Subject, event.Method = session.Holder, session.Holder, string(session.Method)
 	token, opened, err := s.o.Sessions.Open(ctx, session)
