@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +106,10 @@ func knobs() map[string]virtualcard.Options {
 		"reset in two steps":         {FIDO: authenticator.Options{TwoStepReset: true}},
 		"small messages":             {FIDO: authenticator.Options{MaxMsgSize: 1024}},
 		"extended length":            {Extended: true},
+		"hmac-secret":                {FIDO: authenticator.Options{HMACSecret: true}},
+		"longer PINs":                {FIDO: authenticator.Options{MinPINLength: 6}},
+		"room for one key":           {FIDO: authenticator.Options{ResidentKeys: 1}},
+		"reset at any time":          {FIDO: authenticator.Options{ResetWindow: -1}},
 	}
 }
 
@@ -234,25 +240,41 @@ func TestCardsThatCannot(t *testing.T) {
 	}
 }
 
+// onEach runs a test on both protocols, with one such card each.
+func onEach(t *testing.T, options virtualcard.Options, test func(t *testing.T, reader string)) {
+	t.Helper()
+	cards := map[string]virtualcard.Options{}
+	for _, protocol := range protocols(t) {
+		o := options
+		protocol.set(&o)
+		cards[protocol.name] = o
+	}
+	for name, reader := range fill(t, cards) {
+		t.Run(name, func(t *testing.T) { test(t, reader.Name) })
+	}
+}
+
 func TestIncorrectCardsAreShownAndCanBeAccepted(t *testing.T) {
-	options := virtualcard.Options{FIDO: authenticator.Options{NonCanonicalInfo: true}}
-	protocols(t)[0].set(&options)
-	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
+	onEach(t, virtualcard.Options{FIDO: authenticator.Options{NonCanonicalInfo: true}}, incorrectCard)
+}
+
+func incorrectCard(t *testing.T, reader string) {
 	var shown cardside.Inspection
-	command(t, "", "info", "--reader", reader.Name, "--json").ends(cardside.ExitNotUsable).json(&shown)
+	command(t, "", "info", "--reader", reader, "--json").ends(cardside.ExitNotUsable).json(&shown)
 	if shown.Info.AAGUID != authenticator.DefaultAAGUID {
 		t.Errorf("%+v", shown)
 	}
-	command(t, "", "info", "--reader", reader.Name, "--accept-non-canonical").ends(cardside.ExitDone).
+	command(t, "", "info", "--reader", reader, "--accept-non-canonical").ends(cardside.ExitDone).
 		says("! La carte se présente dans une forme incorrecte")
-	command(t, "271828\n", "pin", "set", "--reader", reader.Name, "--accept-non-canonical").ends(cardside.ExitDone)
+	command(t, "271828\n", "pin", "set", "--reader", reader, "--accept-non-canonical").ends(cardside.ExitDone)
 }
 
 func TestTheLastTry(t *testing.T) {
-	options := virtualcard.Options{PIN: "271828", PINTriesLeft: 3}
-	protocols(t)[0].set(&options)
-	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
-	r := []string{"--reader", reader.Name}
+	onEach(t, virtualcard.Options{PIN: "271828", PINTriesLeft: 3}, lastTry)
+}
+
+func lastTry(t *testing.T, reader string) {
+	r := []string{"--reader", reader}
 	command(t, "000000\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitPINWrong).says("Attention : il reste 3 essais", "il reste 2 essais")
 	command(t, "000000\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitPINWrong).says("Attention : il reste 2 essais")
 	command(t, "271828\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitLastTry).says("--spend-last-try")
@@ -280,12 +302,14 @@ func TestAttestationsAsTheyAre(t *testing.T) {
 	}
 	cards := map[string]virtualcard.Options{}
 	for fault := range verdicts {
-		o := virtualcard.Options{PIN: "271828", FIDO: authenticator.Options{Attestation: attestation, Fault: fault}}
-		protocols(t)[0].set(&o)
-		cards["fault "+string(fault)] = o
+		for _, protocol := range protocols(t) {
+			o := virtualcard.Options{PIN: "271828", FIDO: authenticator.Options{Attestation: attestation, Fault: fault}}
+			protocol.set(&o)
+			cards[protocol.name+", fault "+string(fault)] = o
+		}
 	}
 	for name, reader := range fill(t, cards) {
-		fault := authenticator.AttestationFault(strings.TrimPrefix(name, "fault "))
+		_, fault, _ := strings.Cut(name, ", fault ")
 		for _, engine := range []string{"ctap2", "libfido2"} {
 			t.Run(name+", "+engine, func(t *testing.T) {
 				var enrolled struct {
@@ -293,8 +317,8 @@ func TestAttestationsAsTheyAre(t *testing.T) {
 				}
 				command(t, "271828\n", "make", "--rp", "sso.localhost", "--reader", reader.Name, "--engine", engine, "--json").
 					ends(cardside.ExitDone).json(&enrolled)
-				if enrolled.Attestation != verdicts[fault] {
-					t.Errorf("%s; want %s", enrolled.Attestation, verdicts[fault])
+				if want := verdicts[authenticator.AttestationFault(fault)]; enrolled.Attestation != want {
+					t.Errorf("%s; want %s", enrolled.Attestation, want)
 				}
 			})
 		}
@@ -329,17 +353,32 @@ func TestOneEnrolmentsAPDUs(t *testing.T) {
 	}
 }
 
+// TestCardsThatLeave takes the card out at each APDU of an enrolment.
 func TestCardsThatLeave(t *testing.T) {
-	cards := map[string]virtualcard.Options{}
-	for name, at := range map[string]int{"at SELECT": 1, "before its PIN": 3, "in the middle of makeCredential": 9} {
-		o := virtualcard.Options{EjectAt: at}
-		protocols(t)[0].set(&o)
-		cards[name] = o
-	}
-	for name, reader := range fill(t, cards) {
-		t.Run(name, func(t *testing.T) {
-			command(t, "271828\n", "make", "--rp", "sso.localhost", "--set-pin", "--reader", reader.Name, "--json").
-				ends(cardside.ExitNoCard).reason(cardside.ReasonCardRemoved)
+	for _, protocol := range protocols(t) {
+		t.Run(protocol.name, func(t *testing.T) {
+			enrol := func(reader *cardlab.Reader) outcome {
+				return command(t, "271828\n", "make", "--rp", "sso.localhost", "--set-pin", "--reader", reader.Name, "--json")
+			}
+			var whole atomic.Int32
+			o := virtualcard.Options{Trace: func([]byte, []byte) { whole.Add(1) }}
+			protocol.set(&o)
+			t.Run("never", func(t *testing.T) {
+				enrol(fill(t, map[string]virtualcard.Options{"card": o})["card"]).ends(cardside.ExitDone)
+			})
+			for from := 1; from <= int(whole.Load()); from += cardlab.MaxReaders {
+				t.Run(fmt.Sprintf("from APDU %d", from), func(t *testing.T) {
+					cards := map[string]virtualcard.Options{}
+					for at := from; at < from+cardlab.MaxReaders && at <= int(whole.Load()); at++ {
+						o := virtualcard.Options{EjectAt: at}
+						protocol.set(&o)
+						cards[fmt.Sprintf("at APDU %d", at)] = o
+					}
+					for name, reader := range fill(t, cards) {
+						t.Run(name, func(t *testing.T) { enrol(reader).ends(cardside.ExitNoCard).reason(cardside.ReasonCardRemoved) })
+					}
+				})
+			}
 		})
 	}
 }
@@ -463,7 +502,7 @@ func TestDoctorOfAHealthyWorkstation(t *testing.T) {
 	options := virtualcard.Options{PIN: "271828"}
 	protocols(t)[0].set(&options)
 	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
-	server, ca := httpsServer(t, pki)
+	server, ca := httpsServer(t, pki, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 
 	var report doctorReport
 	command(t, "", "doctor", "--module", token.Module, "--server", server, "--server-ca", ca, "--json").ends(cardside.ExitDone).json(&report)

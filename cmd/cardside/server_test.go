@@ -15,13 +15,13 @@ import (
 )
 
 // httpsServer is a server that answers, and its authority in a file.
-func httpsServer(t *testing.T, pki *testpki.PKI) (address, authority string) {
+func httpsServer(t *testing.T, pki *testpki.PKI, handler http.HandlerFunc) (address, authority string) {
 	t.Helper()
 	certificate, err := pki.ServerCertificate("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	server := httptest.NewUnstartedServer(handler)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	t.Cleanup(server.Close)

@@ -21,6 +21,9 @@ const socketVariable = "PCSCLITE_CSOCK_NAME"
 // slots of one vpcd reader, each on a port of its own.
 const slots = 2
 
+// MaxReaders is how many readers pcscd serves (PCSCLITE_MAX_READERS_CONTEXTS).
+const MaxReaders = 16
+
 // loopback is the only address on which readers wait.
 const loopback = "127.0.0.1"
 
@@ -76,6 +79,9 @@ func Open(readers int) (*Lab, error) {
 
 // open builds a bench; choose finds a row of ports.
 func open(readers int, choose func(count int) (int, error)) (lab *Lab, err error) {
+	if readers > MaxReaders {
+		return nil, fmt.Errorf("pcscd serves %d at most", MaxReaders)
+	}
 	run, err := runDirectory()
 	if err != nil {
 		return nil, err

@@ -146,6 +146,9 @@ func TestBenchThatCannotBe(t *testing.T) {
 	if _, err := cardlab.OpenWith(1, func(int) (int, error) { return 0, errors.New("no ports") }); err == nil {
 		t.Error("a bench without ports")
 	}
+	if _, err := cardlab.Open(cardlab.MaxReaders + 1); err == nil {
+		t.Error("a bench with more readers than pcscd serves")
+	}
 	cardlab.Start(t, 1) // the next one can be
 }
 
