@@ -68,6 +68,8 @@ type Examination struct {
 	Choice Choice
 	Module string // PKCS#11; "": the Cryptolib's
 	Server string // "https://sso.hospital.example"; "": none
+	// Language is that of what was found.
+	Language Language
 	Now    func() time.Time
 	// Trust verifies the server; nil: the system's roots.
 	Trust *x509.CertPool
@@ -164,7 +166,11 @@ func (d *doctor) openCard(ctx context.Context) bool {
 	}
 	found := d.Choice.Key
 	if link := d.card.Link(ctx); link != nil {
-		found = fmt.Sprintf("%s, %s, %s, ATR %X", d.card.Reader, d.card.Generation, link.Protocol, d.card.ATR)
+		model := strings.ToUpper(string(d.card.Generation))
+		if d.card.Generation == Unknown {
+			model = d.Language.pick("modèle inconnu", "unknown model")
+		}
+		found = fmt.Sprintf("%s, %s, %s, ATR %X", d.card.Reader, model, link.Protocol, d.card.ATR)
 	}
 	return d.verdict(CheckCard, found, nil)
 }
@@ -181,7 +187,7 @@ func (d *doctor) application(ctx context.Context) bool {
 
 func (d *doctor) pin(ctx context.Context) {
 	if !d.info.HasPIN() {
-		d.emit(Check{Name: CheckPIN, State: CheckOK, Found: "blank"})
+		d.emit(Check{Name: CheckPIN, State: CheckOK, Found: d.Language.pick("vierge", "blank")})
 		return
 	}
 	retries, err := d.card.Retries(ctx)
@@ -189,13 +195,15 @@ func (d *doctor) pin(ctx context.Context) {
 		err = retries.Allow(false)
 	}
 	if err == nil && retries.Left <= ctap2.WarnTries {
-		d.emit(Check{Name: CheckPIN, State: CheckWarning, Found: tries(retries), Err: ErrFewTries})
+		d.emit(Check{Name: CheckPIN, State: CheckWarning, Found: d.tries(retries), Err: ErrFewTries})
 		return
 	}
-	d.verdict(CheckPIN, tries(retries), err)
+	d.verdict(CheckPIN, d.tries(retries), err)
 }
 
-func tries(r ctap2.Retries) string { return fmt.Sprintf("set, %d tries left", r.Left) }
+func (d *doctor) tries(r ctap2.Retries) string {
+	return fmt.Sprintf(d.Language.pick("en place, il reste %s", "set, %s left"), Tries(r.Left, d.Language))
+}
 
 // module reads the authentication certificate through PKCS#11, which needs no
 // PIN.

@@ -2,7 +2,7 @@ package cardside
 
 import (
 	"errors"
-	"strconv"
+	"fmt"
 	"strings"
 
 	"cpsgate/cardside/ctap2"
@@ -48,25 +48,46 @@ func Explain(err error, language Language) Explanation {
 	e := Explanation{Reason: ReasonOf(err), Detail: err.Error()}
 	e.Sentence = sentences(language)[e.Reason]
 	var refused *ctap2.PINError
-	left := "?"
 	if errors.As(err, &refused) {
 		e.Left = &refused.Left
-		left = strconv.Itoa(refused.Left)
+		e.fill(Tries(refused.Left, language))
+	} else {
+		e.fill(language.pick("des essais", "some tries"))
 	}
-	fill := strings.NewReplacer("{left}", left).Replace
-	e.Title, e.Why = fill(e.Title), fill(e.Why)
-	do := make([]string, len(e.Do))
-	for i, step := range e.Do {
-		do[i] = fill(step)
-	}
-	e.Do = do
 	return e
 }
 
-// SentenceFor is the text of a reason, its placeholders unfilled.
+// SentenceFor is the text of a reason, where no number of tries is known.
 func SentenceFor(reason Reason, language Language) (Sentence, bool) {
 	s, known := sentences(language)[reason]
+	s.fill(language.pick("des essais", "some tries"))
 	return s, known
+}
+
+// fill puts the tries left where the text has a place for them.
+func (s *Sentence) fill(tries string) {
+	replace := strings.NewReplacer("{tries}", tries).Replace
+	s.Title, s.Why = replace(s.Title), replace(s.Why)
+	do := make([]string, len(s.Do))
+	for i, step := range s.Do {
+		do[i] = replace(step)
+	}
+	s.Do = do
+}
+
+// Tries counts PIN tries in words.
+func Tries(n int, language Language) string {
+	if n == 1 || n == 0 && language != English {
+		return fmt.Sprintf("%d %s", n, language.pick("essai", "try"))
+	}
+	return fmt.Sprintf("%d %s", n, language.pick("essais", "tries"))
+}
+
+func (l Language) pick(fr, en string) string {
+	if l == English {
+		return en
+	}
+	return fr
 }
 
 func sentences(language Language) map[Reason]Sentence {

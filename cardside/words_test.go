@@ -91,12 +91,22 @@ func TestExplanationFillsIn(t *testing.T) {
 	if !strings.Contains(e.Title, "il reste 5 essais") || e.Left == nil || *e.Left != 5 || len(e.Do) == 0 {
 		t.Errorf("%+v", e)
 	}
-	again, _ := cardside.SentenceFor(cardside.ReasonPINWrong, cardside.French)
-	if !strings.Contains(again.Title, "{left}") {
+	if again, _ := cardside.SentenceFor(cardside.ReasonPINWrong, cardside.French); !strings.HasSuffix(again.Title, "il reste des essais") {
 		t.Errorf("the text itself was filled in: %q", again.Title)
 	}
 	en := cardside.Explain(pcsc.ErrNoCard, cardside.English)
 	if en.Title != "We have seen no card" || en.Left != nil || en.Detail == "" {
 		t.Errorf("%+v", en)
+	}
+}
+
+func TestTriesAreCounted(t *testing.T) {
+	for _, test := range []struct {
+		n      int
+		fr, en string
+	}{{8, "8 essais", "8 tries"}, {2, "2 essais", "2 tries"}, {1, "1 essai", "1 try"}, {0, "0 essai", "0 tries"}} {
+		if fr, en := cardside.Tries(test.n, cardside.French), cardside.Tries(test.n, cardside.English); fr != test.fr || en != test.en {
+			t.Errorf("%q, %q; want %q, %q", fr, en, test.fr, test.en)
+		}
 	}
 }

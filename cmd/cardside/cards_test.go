@@ -158,7 +158,7 @@ func life(t *testing.T, protocol string, engine cardside.EngineName, card []stri
 	command(t, "12\n", with(card, "pin", "set", "--json")...).ends(cardside.ExitRefused).reason(cardside.ReasonPINTooShort)
 	command(t, "271828\n", with(card, "pin", "set")...).ends(cardside.ExitDone).says("Le code FIDO2 est en place")
 	command(t, "271828\n", with(card, "pin", "set", "--json")...).ends(cardside.ExitRefused).reason(cardside.ReasonNotBlank)
-	command(t, "", with(card, "info")...).ends(cardside.ExitDone).says("8 restants", "CPS4", protocol)
+	command(t, "", with(card, "info")...).ends(cardside.ExitDone).says("il reste 8 essais", "CPS4", protocol)
 
 	var enrolled struct {
 		Credential  struct{ ID, Type string }
@@ -276,7 +276,7 @@ func TestTheLastTry(t *testing.T) {
 func lastTry(t *testing.T, reader string) {
 	r := []string{"--reader", reader}
 	command(t, "000000\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitPINWrong).says("Attention : il reste 3 essais", "il reste 2 essais")
-	command(t, "000000\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitPINWrong).says("Attention : il reste 2 essais")
+	command(t, "000000\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitPINWrong).says("Attention : il reste 2 essais", "il reste 1 essai\n")
 	command(t, "271828\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitLastTry).says("--spend-last-try")
 	command(t, "271828\n", with(r, "assert", "--rp", "sso.localhost", "--spend-last-try", "--json")...).
 		ends(cardside.ExitRefused).reason(cardside.ReasonNoCredentials) // the right PIN, and no key

@@ -29,7 +29,7 @@ func (c doctorCommand) Run(a *act) error {
 	if err != nil {
 		return err
 	}
-	examination := cardside.Examination{Choice: choice, Module: set.Module, Server: set.Server, Now: a.now}
+	examination := cardside.Examination{Choice: choice, Module: set.Module, Server: set.Server, Language: a.language, Now: a.now}
 	if examination.Trust, err = set.trust(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (a *act) progress(p desk.Progress) {
 		a.cardFound(p)
 	case desk.StepApplet:
 		if p.Held > 0 {
-			say("enroll.applet.holds", p.Held)
+			fmt.Fprintln(a.stderr, a.count("enroll.applet.holds", p.Held))
 			return
 		}
 		say("enroll.applet." + string(p.Applet))

@@ -92,7 +92,7 @@ func (a *act) infoInWords(r cardside.Inspection) {
 	i := r.Info
 	row("state", a.f(map[bool]string{true: "info.blank", false: "info.not-blank"}[r.Blank]))
 	if r.Retries != nil {
-		row("tries", a.f("info.tries", r.Retries.Left))
+		row("tries", a.f("info.tries", cardside.Tries(r.Retries.Left, a.language)))
 		if r.Retries.PowerCycle {
 			row("tries", a.f("info.power-cycle"))
 		}
@@ -106,7 +106,7 @@ func (a *act) infoInWords(r cardside.Inspection) {
 	row("algorithms", a.algorithms(i.Algorithms))
 	row("extensions", a.list(i.Extensions))
 	if i.RemainingCredentials != nil {
-		row("room", a.f("info.room", *i.RemainingCredentials))
+		row("room", a.count("info.room", *i.RemainingCredentials))
 	}
 	row("protocols", a.list(numbers(i.PINProtocols)))
 	row("transports", strings.Join(i.Transports, ", "))

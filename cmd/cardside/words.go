@@ -34,6 +34,15 @@ func (w words) f(key string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
+// count is the text of a key for so many, or of key.one for a single one; none is
+// singular in French.
+func (w words) count(key string, n int) string {
+	if n == 1 || n == 0 && w.language != cardside.English {
+		key += ".one"
+	}
+	return w.f(key, n)
+}
+
 // yesNo says a boolean.
 func (w words) yesNo(b bool) string {
 	if b {
@@ -155,7 +164,7 @@ func (a *act) waited() {
 }
 
 // fewTries warns before a PIN is sent.
-func (a *act) fewTries(left int) { fmt.Fprintln(a.stderr, a.f("few-tries", left)) }
+func (a *act) fewTries(left int) { fmt.Fprintln(a.stderr, a.f("few-tries", cardside.Tries(left, a.language))) }
 
 // list joins words, or says that there are none.
 func (w words) list(all []string) string {
