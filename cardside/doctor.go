@@ -70,7 +70,7 @@ type Examination struct {
 	Server string // "https://sso.hospital.example"; "": none
 	// Language is that of what was found.
 	Language Language
-	Now    func() time.Time
+	Now      func() time.Time
 	// Trust verifies the server; nil: the system's roots.
 	Trust *x509.CertPool
 }

@@ -164,7 +164,9 @@ func (a *act) waited() {
 }
 
 // fewTries warns before a PIN is sent.
-func (a *act) fewTries(left int) { fmt.Fprintln(a.stderr, a.f("few-tries", cardside.Tries(left, a.language))) }
+func (a *act) fewTries(left int) {
+	fmt.Fprintln(a.stderr, a.f("few-tries", cardside.Tries(left, a.language)))
+}
 
 // list joins words, or says that there are none.
 func (w words) list(all []string) string {
