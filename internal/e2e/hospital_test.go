@@ -167,6 +167,9 @@ func (h *hospital) configure(change func(map[string]any)) {
 
 func portLength(origin string) int { return len(origin) - 1 - bytes.LastIndexByte([]byte(origin), ':') }
 
+// clean is an environment without variables that cpsgate would read.
+func clean() []string { return []string{"PATH=" + os.Getenv("PATH")} }
+
 // start runs `cpsgate serve` and waits until it is ready.
 func (h *hospital) start() {
 	h.t.Helper()
@@ -176,7 +179,7 @@ func (h *hospital) start() {
 	}
 	defer log.Close()
 	h.serve = exec.CommandContext(context.Background(), program, "serve", "--config", h.path("cpsgate.yaml"))
-	h.serve.Stdout, h.serve.Stderr = log, log
+	h.serve.Stdout, h.serve.Stderr, h.serve.Env = log, log, clean()
 	if err := h.serve.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -212,7 +215,9 @@ func (h *hospital) stop() {
 // cpsgate runs one of its commands.
 func (h *hospital) cpsgate(args ...string) string {
 	h.t.Helper()
-	out, err := exec.Command(program, args...).CombinedOutput()
+	command := exec.Command(program, args...)
+	command.Env = clean()
+	out, err := command.CombinedOutput()
 	if err != nil {
 		h.t.Fatalf("cpsgate %q: %v\n%s", args, err, out)
 	}
