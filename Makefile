@@ -37,6 +37,7 @@ bench: ## CRLs and logins beside openssl, crypto/x509, bare Go TLS and nginx; pr
 	test/packages.sh
 	$(GO) run ./bench/crl
 	$(GO) run ./bench/logins
+	$(GO) run ./bench/enrolment
 
 lint: ## go vet and the linters of .golangci.yaml
 	$(GO) vet ./...

@@ -56,7 +56,7 @@ func imports() map[string][]string {
 		"cmd/cardside":  {"cardside", "cardside/desk", "cardside/apdu", "cardside/ctap2", "cardside/pcsc", "cardside/libfido2", "cardside/pkcs11"}, // it wires the engines
 
 		// Benchmarks: programs that measure ours beside others'.
-		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey", "internal/redislab"},
+		"bench/...": {"bench/...", "mtls/...", "rp/...", "sessions/...", "sso/...", "store/...", "enroll/...", "web/...", "audit/...", "identity", "internal/testpki", "internal/softkey", "internal/redislab", "internal/cardlab", "internal/virtualcard"},
 
 		// Fakes of the outside. They share no code with what they test: two
 		// readings of a specification, not one read twice.
