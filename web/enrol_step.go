@@ -30,7 +30,7 @@ var serverSteps = []string{
 
 // noteStep shows the workstation's own progress to the desk, and tells the
 // workstation what the desk has allowed meanwhile. A step told twice in a row is
-// shown once.
+// shown once, whatever the server did in between.
 func (s *Server) noteStep(c echo.Context, at seat) error {
 	var name, detail string
 	ok := true
@@ -40,7 +40,7 @@ func (s *Server) noteStep(c echo.Context, at seat) error {
 	if !stepName.MatchString(name) || slices.Contains(serverSteps, name) {
 		return fmt.Errorf("%w: no step of a workstation", reasonBadRequest)
 	}
-	last := at.sitting.Ticket.Steps[len(at.sitting.Ticket.Steps)-1]
+	last := lastOwn(at.sitting.Ticket.Steps)
 	if last.Name != name || last.OK != ok || last.Detail != detail {
 		if err := s.o.Registry.Note(c.Request().Context(), at.secret, name, detail, ok); err != nil {
 			return err
@@ -50,6 +50,17 @@ func (s *Server) noteStep(c echo.Context, at seat) error {
 		Phase: at.sitting.Ticket.Phase, Holder: shownHolder(at.sitting),
 		Policy: policyOf(at.sitting), Expires: at.sitting.Ticket.ExpiresAt,
 	})
+}
+
+// lastOwn is the step that the workstation told last. What the server and the
+// desk did meanwhile does not make its waiting new.
+func lastOwn(steps []enroll.Step) (own enroll.Step) {
+	for _, s := range steps {
+		if !slices.Contains(serverSteps, s.Name) {
+			own = s
+		}
+	}
+	return own
 }
 
 // abandonSitting ends the sitting at the workstation's word.

@@ -46,6 +46,7 @@ type desk struct {
 	token    cardlab.Token
 	store    *store.Store
 	registry *enroll.Registry
+	next     time.Time // when the next may begin
 }
 
 // announcement is what `cpsgate demo --json` tells.
@@ -188,6 +189,20 @@ func (d *desk) close() {
 func variantATR() []byte {
 	atr, _ := hex.DecodeString(virtualcard.ATRCPS4Variant) // a constant of the package's, which its tests read
 	return atr
+}
+
+// apart is how far enrolments of one person begin from each other.
+const apart = 5500 * time.Millisecond
+
+// rest waits until the server lets the person's card prove itself again.
+func (d *desk) rest(ctx context.Context) error {
+	select {
+	case <-time.After(time.Until(d.next)):
+		d.next = time.Now().Add(apart)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // enrol opens a ticket, puts a blank card in and runs `cardside enroll`.

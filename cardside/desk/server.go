@@ -159,7 +159,7 @@ func read(response *http.Response, answer []byte, into any) error {
 	}
 	var refusal Refusal
 	if kind == "application/json" && strictly(answer, &refusal) == nil && refusal.Reason != "" {
-		if response.StatusCode >= http.StatusInternalServerError && refusal.Reason == "unavailable" {
+		if refusal.Reason == "unavailable" || refusal.Reason == "too-many-attempts" { // not now: it took nothing
 			return fmt.Errorf("%w: %w", cardside.ErrServer, &refusal)
 		}
 		return &refusal

@@ -1,0 +1,278 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"cpsgate/cardside"
+	"cpsgate/cardside/desk"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+	"cpsgate/internal/testpki"
+	"cpsgate/internal/virtualcard"
+	"cpsgate/internal/virtualcard/authenticator"
+)
+
+// enterprise is an applet that can name itself.
+func (g *guichet) enterprise() authenticator.Options {
+	pair, err := g.pki.Attestation(authenticator.DefaultAAGUID)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return authenticator.Options{Enterprise: authenticator.Attestation{Key: pair.Key, Chain: [][]byte{pair.Certificate.Raw}}}
+}
+
+// TestDeskPolicyReachesTheCard: what the hospital settles is so on the card
+// once the passkey is active.
+func TestDeskPolicyReachesTheCard(t *testing.T) {
+	var given []byte
+	for name, c := range map[string]struct {
+		policy func(*DeskConfig)
+		chip   func(*guichet) virtualcard.Options
+		bend   func(*desk.Options)
+		so     func(*testing.T, desk.Outcome, authenticator.State)
+	}{
+		"the least length": {
+			policy: func(c *DeskConfig) { c.SetMinPINLength, c.MinPINLength = true, 8 },
+			bend: func(o *desk.Options) {
+				o.Person.NewPIN = func(_ context.Context, least int, _ error) ([]byte, error) {
+					if least != 8 {
+						t.Errorf("asked for %d characters", least)
+					}
+					return []byte("27182818"), nil
+				}
+			},
+			so: func(t *testing.T, _ desk.Outcome, s authenticator.State) {
+				if s.MinPINLength != 8 || s.ForceChange {
+					t.Errorf("%d characters, change forced: %v", s.MinPINLength, s.ForceChange)
+				}
+			},
+		},
+		"a first PIN, to be changed": {
+			policy: func(c *DeskConfig) { c.ForcePINChange = true },
+			bend: func(o *desk.Options) {
+				o.Person.NewPIN = nil
+				o.Person.Give = func(first []byte) error { given = bytes.Clone(first); return nil }
+			},
+			so: func(t *testing.T, o desk.Outcome, s authenticator.State) {
+				if !s.ForceChange || o.PIN != desk.PINDrawn || len(given) < 6 || s.PINLength != len(given) {
+					t.Errorf("change forced: %v; %s; %d digits given, %d set", s.ForceChange, o.PIN, len(given), s.PINLength)
+				}
+			},
+		},
+		"the passkey's protection": {
+			policy: func(c *DeskConfig) { c.CredProtect = 3 },
+			so: func(t *testing.T, _ desk.Outcome, s authenticator.State) {
+				if s.Credentials[0].Protection != 3 {
+					t.Errorf("credProtect %d", s.Credentials[0].Protection)
+				}
+			},
+		},
+		"enterprise attestation": {
+			policy: func(c *DeskConfig) { c.EnterpriseAttestation = true },
+			chip:   func(g *guichet) virtualcard.Options { return virtualcard.Options{FIDO: g.enterprise()} },
+			so: func(t *testing.T, _ desk.Outcome, s authenticator.State) {
+				if !s.Enterprise {
+					t.Error("it is not enabled")
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := openDesk(t, func(g *guichet) { c.policy(&g.config.Desk) })
+			chip := virtualcard.Options{}
+			if c.chip != nil {
+				chip = c.chip(g)
+			}
+			p := g.comes(testpki.CardSpec{}, chip)
+			_, code := g.ticket("")
+			o := p.options(code)
+			if c.bend != nil {
+				c.bend(&o)
+			}
+			outcome, err := desk.Enrol(t.Context(), o)
+			if err != nil || outcome.Passkey.State != "active" || outcome.Requests > 6 {
+				t.Fatalf("%+v, %v", outcome, err)
+			}
+			c.so(t, outcome, p.chip.Engine().State())
+		})
+	}
+}
+
+// TestDeskPolicyUnmet: an applet that cannot do what is demanded is not enrolled.
+func TestDeskPolicyUnmet(t *testing.T) {
+	g := openDesk(t, func(g *guichet) { g.config.Desk.EnterpriseAttestation = true })
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	id, code := g.ticket("")
+	_, err := desk.Enrol(t.Context(), p.options(code))
+	p.ended(id, err, string(cardside.ReasonPolicy))
+}
+
+// TestDeskResets: a card that holds something is emptied once the desk allows
+// it, and not before.
+func TestDeskResets(t *testing.T) {
+	g := openDesk(t, func(g *guichet) { g.config.Desk.Reset = "alone" })
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{PIN: "314159", FIDO: authenticator.Options{ResetWindow: -1}})
+	before := p.chip.Engine().State()
+	id, code := g.ticket("")
+	o := p.options(code)
+	o.Erase = true
+	waited := 0
+	o.Desk = func(step desk.Step) {
+		if waited++; waited > 1 {
+			return
+		}
+		p.untouched(before)
+		if _, err := g.p.registry.AllowReset(t.Context(), console, id); err != nil || step != desk.StepResetNeeded {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+	outcome, err := desk.Enrol(t.Context(), o)
+	if err != nil || outcome.Passkey.State != "active" || outcome.PIN != desk.PINChosen || !outcome.Left.Erased || waited == 0 {
+		t.Fatalf("%+v, %v, waited %d times", outcome, err, waited)
+	}
+	if after := p.chip.Engine().State(); len(after.Credentials) != 1 || bytes.Equal(after.MasterKey, before.MasterKey) {
+		t.Error("it was not emptied")
+	}
+	if _, steps := g.state(id); steps != "opened claimed reset-needed reset reset-done card-pin card options pin registered active" {
+		t.Error(steps)
+	}
+}
+
+// TestDeskVouches: where the certificate cannot be used, the operator's word
+// stands for it, by policy, and the evidence says so.
+func TestDeskVouches(t *testing.T) {
+	g := openDesk(t, func(g *guichet) { g.config.Desk.DeskProof = "alone" })
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	if _, err := g.p.registry.Grant(t.Context(), console, identity.PSIdNat(p.card.IdNat), identity.RoleAuditor); err != nil { // makes the person known
+		t.Fatal(err)
+	}
+	id, code := g.ticket(p.card.IdNat)
+	o := p.options(code)
+	o.Module = "/nowhere/module.so"
+	o.Desk = func(step desk.Step) {
+		if _, err := g.p.registry.AllowDeskProof(t.Context(), console, id, ""); err != nil || step != desk.StepCertificateMissing {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+	outcome, err := desk.Enrol(t.Context(), o)
+	if err != nil || outcome.Passkey.State != "active" || outcome.Proof != desk.ProofDesk || outcome.TokenID != "" {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	all, err := g.p.registry.Passkeys(t.Context(), identity.PSIdNat(p.card.IdNat))
+	if err != nil || len(all) != 1 || all[0].Proof.Kind != identity.ProofDesk {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestCardsAsTheyCome: what is in the applet already, and cards that have none.
+// Those that cannot be enrolled leave the ticket as it is.
+func TestCardsAsTheyCome(t *testing.T) {
+	g := openDesk(t)
+	for name, c := range map[string]struct {
+		chip  virtualcard.Options
+		bend  func(*desk.Options)
+		fails cardside.Reason // "": enrolled
+		pin   desk.PINOutcome
+		tells desk.AppletState
+	}{
+		"blank":                            {pin: desk.PINChosen, tells: desk.AppletBlank},
+		"its PIN is known":                 {chip: virtualcard.Options{PIN: fidoPIN}, pin: desk.PINKept, tells: desk.AppletPIN},
+		"its PIN is too short for us":      {chip: virtualcard.Options{PIN: "2718"}, bend: knows("2718"), pin: desk.PINChanged, tells: desk.AppletPIN},
+		"its PIN is trivial":               {chip: virtualcard.Options{PIN: "111111"}, bend: knows("111111"), pin: desk.PINChanged, tells: desk.AppletPIN},
+		"its PIN is not known":             {chip: virtualcard.Options{PIN: "314159"}, fails: cardside.ReasonPINWrong, tells: desk.AppletPIN},
+		"one try is left":                  {chip: virtualcard.Options{PIN: fidoPIN, PINTriesLeft: 1}, fails: cardside.ReasonLastTry, tells: desk.AppletPIN},
+		"a CPS3":                           {chip: virtualcard.Options{Generation: virtualcard.CPS3}, fails: cardside.ReasonCPS3},
+		"a CPS4 without the application":   {chip: virtualcard.Options{Applet: virtualcard.AppletAbsent}, fails: cardside.ReasonNoApplet},
+		"a CPS4 whose application is dead": {chip: virtualcard.Options{Applet: virtualcard.AppletDead}, fails: cardside.ReasonNotOverContact},
+		"no CPS4": {chip: virtualcard.Options{Applet: virtualcard.AppletAbsent, ATR: []byte{0x3B, 0x80, 0x80, 0x01, 0x01}, Protocol: virtualcard.T1},
+			fails: cardside.ReasonNotCPS4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g.t = t
+			p := g.comes(testpki.CardSpec{}, c.chip)
+			id, code := g.ticket("")
+			o := p.options(code)
+			if c.bend != nil {
+				c.bend(&o)
+			}
+			var told []desk.AppletState
+			o.Tell = func(at desk.Progress) {
+				if at.Step == desk.StepApplet {
+					told = append(told, at.Applet)
+				}
+			}
+			outcome, err := desk.Enrol(t.Context(), o)
+			if c.tells != "" && !slices.Contains(told, c.tells) {
+				t.Errorf("told of %v", told)
+			}
+			if c.fails == "" {
+				if err != nil || outcome.PIN != c.pin || outcome.Passkey.State != "active" {
+					t.Errorf("%+v, %v", outcome, err)
+				}
+				return
+			}
+			var begun *desk.Unfinished
+			if cardside.ReasonOf(err) != c.fails || errors.As(err, &begun) {
+				t.Errorf("%v; want %s", err, c.fails)
+			}
+			if state, _ := g.state(id); state != enroll.TicketOpen {
+				t.Errorf("the ticket is %s", state)
+			}
+		})
+	}
+	t.Run("it holds another site's key, which stays", func(t *testing.T) {
+		g.t = t
+		p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+		p.enrols()
+		_, code := g.ticket("")
+		o := p.options(code)
+		held := 0
+		o.Tell = func(at desk.Progress) { held = max(held, at.Held) }
+		if _, err := desk.Enrol(t.Context(), o); err != nil || held != 1 {
+			t.Errorf("%d held, %v", held, err)
+		}
+		if all := g.passkeys(p.card.IdNat); all[identity.PasskeyActive] != 1 {
+			t.Errorf("%v", all)
+		}
+	})
+}
+
+// knows is a person with another PIN on the card, who then chooses a better one.
+func knows(pin string) func(*desk.Options) {
+	return func(o *desk.Options) {
+		o.Person.CurrentPIN = func(context.Context) ([]byte, error) { return []byte(pin), nil }
+	}
+}
+
+// TestTrivialPINs are asked for again, and never reach the card.
+func TestTrivialPINs(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	_, code := g.ticket("")
+	o := p.options(code)
+	o.Person.Again = true
+	number := p.card.TokenID[len(p.card.TokenID)-6:]
+	offered := []string{"111111", "123456", number, "2718", fidoPIN}
+	var refused []cardside.Reason
+	o.Person.NewPIN = func(_ context.Context, _ int, why error) ([]byte, error) {
+		if why != nil {
+			refused = append(refused, cardside.ReasonOf(why))
+		}
+		pin := offered[0]
+		offered = offered[1:]
+		return []byte(pin), nil
+	}
+	if _, err := desk.Enrol(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	want := []cardside.Reason{cardside.ReasonPINTrivial, cardside.ReasonPINTrivial, cardside.ReasonPINTrivial, cardside.ReasonPINTooShort}
+	if !slices.Equal(refused, want) {
+		t.Errorf("%v", refused)
+	}
+}
