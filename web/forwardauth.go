@@ -87,8 +87,7 @@ type forwardedRequest struct {
 
 // serve believes a named proxy that asks in due form, and no one else.
 func (d *forwardDoor) serve(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request, forwardedRequest)) {
-	h := w.Header()
-	h["Cache-Control"], h["X-Content-Type-Options"], h["Referrer-Policy"] = noStore, noSniff, noReferrer
+	w.Header()["Cache-Control"] = noStore
 	if r.Host != d.main.Host {
 		answerText(w, http.StatusMisdirectedRequest)
 		return
@@ -285,6 +284,7 @@ func (d *forwardDoor) log(r *http.Request, f forwardedRequest, reason string, er
 
 func answerText(w http.ResponseWriter, status int) {
 	h := w.Header()
+	h["X-Content-Type-Options"], h["Referrer-Policy"] = noSniff, noReferrer
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(http.StatusText(status) + "\n")) // whoever asked may be gone

@@ -20,9 +20,9 @@ type ForwardAuthConfig struct {
 	// Applications by their origins. A host that is not here is refused.
 	Applications []ApplicationConfig `yaml:"applications"`
 	// PeopleAge bounds how long a role, a name or a profession that has changed
-	// is still told as it was; default 5s.
+	// is still told as it was; default 15s.
 	PeopleAge time.Duration `yaml:"people_age"`
-	// TokenLife is how long the signed token is good; default 2m.
+	// TokenLife is how long the signed token is good; default 5m.
 	TokenLife time.Duration `yaml:"token_life"`
 }
 

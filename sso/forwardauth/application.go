@@ -37,9 +37,10 @@ const OwnPath = "/.cpsgate"
 // host is an application as requests meet it.
 type host struct {
 	Application
-	authority string // host[:port]
-	rules     []Rule // the longest path first
-	folded    []Rule // the same, their paths folded
+	authority string   // host[:port]
+	rules     []Rule   // the longest path first
+	folded    []Rule   // the same, their paths folded
+	single    [][]Rule // each alone, as rulesOf gives it
 }
 
 func newHost(a Application) (*host, error) {
@@ -61,6 +62,7 @@ func newHost(a Application) (*host, error) {
 	}
 	slices.SortFunc(h.rules, func(a, b Rule) int { return len(b.Path) - len(a.Path) })
 	for _, r := range h.rules {
+		h.single = append(h.single, []Rule{r})
 		r.Path = fold(r.Path)
 		h.folded = append(h.folded, r)
 	}
@@ -98,19 +100,21 @@ func under(path, place string) bool {
 	return place == "/" || path == place || strings.HasPrefix(path, place) && path[len(place)] == '/'
 }
 
-// ruleOf gives the rule of the longest path that a path is under.
-func ruleOf(rules []Rule, path string) (Rule, bool) {
-	for _, r := range rules {
-		if under(path, r.Path) {
-			return r, true
-		}
-	}
-	return Rule{}, false
+// ruleOf gives the place of the rule of the longest path that a path is under;
+// -1 for none.
+func ruleOf(rules []Rule, path string) int {
+	return slices.IndexFunc(rules, func(r Rule) bool { return under(path, r.Path) })
 }
 
 // rulesOf gives every rule that the path is under in one of its readings. All
 // of them must be met.
 func (h *host) rulesOf(path string) ([]Rule, error) {
+	if steadyPath(path) { // what most requests are: one reading, in no case but its own
+		plain, folded := ruleOf(h.rules, path), ruleOf(h.folded, path)
+		if plain >= 0 && plain == folded && !under(path, OwnPath) {
+			return h.single[plain], nil
+		}
+	}
 	all, err := readings(path)
 	if err != nil {
 		return nil, err
@@ -127,10 +131,11 @@ func (h *host) rulesOf(path string) ([]Rule, error) {
 			rules []Rule
 			path  string
 		}{{h.rules, p}, {h.folded, fold(p)}} {
-			r, found := ruleOf(kind.rules, kind.path)
-			if !found {
+			at := ruleOf(kind.rules, kind.path)
+			if at < 0 {
 				return nil, &Refusal{Reason: ReasonNoRule}
 			}
+			r := kind.rules[at]
 			if !slices.ContainsFunc(met, func(m Rule) bool { return fold(m.Path) == fold(r.Path) }) {
 				met = append(met, r)
 			}

@@ -12,7 +12,7 @@ func NewPasses(most int) Passes {
 }
 
 func (p Passes) Put(cookie string, until time.Time) {
-	p.p.put(nil, cookie, kept{token: "t", until: until})
+	p.p.put(nil, cookie, &kept{token: "t", until: until})
 }
-func (p Passes) Has(cookie string) bool { return p.p.get(nil, cookie).token != "" }
+func (p Passes) Has(cookie string) bool { return p.p.get(nil, cookie) != nil }
 func (p Passes) Len() int               { return len(p.p.keys) }

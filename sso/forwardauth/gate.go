@@ -15,8 +15,8 @@ import (
 
 // The defaults of Options.
 const (
-	DefaultPeopleAge = 5 * time.Second
-	DefaultTokenLife = 2 * time.Minute
+	DefaultPeopleAge = 15 * time.Second
+	DefaultTokenLife = 5 * time.Minute
 )
 
 // CodeLife is how long a browser has to carry a code from the sign-on host to
@@ -59,6 +59,7 @@ type Gate struct {
 	sealer   cipher.AEAD
 	hosts    map[string]*host // by authority
 	passes   *passes
+	people   *people
 	verdicts map[Reason]*atomic.Uint64
 	accepted atomic.Uint64
 	failed   atomic.Uint64
@@ -83,7 +84,7 @@ func New(o Options) (*Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("forward-auth: %w", err)
 	}
-	g := &Gate{o: o, sealer: sealer, hosts: map[string]*host{}, passes: newPasses(), verdicts: map[Reason]*atomic.Uint64{}}
+	g := &Gate{o: o, sealer: sealer, hosts: map[string]*host{}, passes: newPasses(), people: newPeople(), verdicts: map[Reason]*atomic.Uint64{}}
 	for _, r := range Reasons() {
 		g.verdicts[r] = new(atomic.Uint64)
 	}
@@ -133,8 +134,10 @@ func (g *Gate) check(ctx context.Context, q Query) (*Pass, error) {
 		return nil, &Refusal{Reason: ReasonNotSignedIn}
 	}
 	kept := g.passes.get(h, q.Cookie)
-	token := kept.token
-	if token == "" {
+	token := ""
+	if kept != nil {
+		token = kept.token
+	} else {
 		ok := false
 		if token, ok = g.open(q.Cookie, binding(forCookie, h.Origin)); !ok {
 			return nil, &Refusal{Reason: ReasonCookie}
@@ -146,14 +149,18 @@ func (g *Gate) check(ctx context.Context, q Query) (*Pass, error) {
 		return nil, notOpen(session, err)
 	}
 	now := g.o.Now()
-	if !kept.good(session, now) {
-		if kept, err = g.pass(ctx, h, token, session); err != nil {
+	person, err := g.person(ctx, session, now)
+	if err != nil {
+		return nil, err
+	}
+	if !kept.good(session, person, now) {
+		if kept, err = g.pass(ctx, h, token, session, person); err != nil {
 			return nil, err
 		}
 		g.passes.put(h, q.Cookie, kept)
 	}
 	for _, r := range rules {
-		if err := r.judge(session, kept.person, now); err != nil {
+		if err := r.judge(session, *person, now); err != nil {
 			return nil, err
 		}
 	}

@@ -49,7 +49,7 @@ func TestAPassTellsWhoItIs(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"iss": signOn, "aud": records, "sub": string(doctor), "sid": got["X-Cpsgate-Session"], "name": "Alix MODÈLE",
-		"iat": float64(start.Unix()), "exp": float64(start.Add(2 * time.Minute).Unix()), "auth_time": float64(start.Unix()),
+		"iat": float64(start.Unix()), "exp": float64(start.Add(forwardauth.DefaultTokenLife).Unix()), "auth_time": float64(start.Unix()),
 		"acr": "level-cps", "cps_method": "cps", "cps_profession": "10",
 	} {
 		if claims[name] != want {

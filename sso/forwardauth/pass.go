@@ -45,18 +45,18 @@ type Field struct {
 // changes it.
 type Pass struct{ Fields []Field }
 
-// kept is a pass with what it rests on.
+// kept is a pass with what it rests on; never changed.
 type kept struct {
 	token   string
 	session sessions.Session
-	person  identity.Professional
+	person  *identity.Professional
 	pass    *Pass
-	until   time.Time // then the person is read, and the token signed, again
+	until   time.Time // then the token is signed again
 }
 
 // good tells whether the pass still tells the truth of the session just read.
-func (k kept) good(s sessions.Session, now time.Time) bool {
-	return k.pass != nil && now.Before(k.until) && sameProof(k.session, s)
+func (k *kept) good(s sessions.Session, p *identity.Professional, now time.Time) bool {
+	return k != nil && k.person == p && now.Before(k.until) && sameProof(k.session, s)
 }
 
 // sameProof compares what a pass tells of a session.
@@ -67,15 +67,8 @@ func sameProof(a, b sessions.Session) bool {
 }
 
 // pass makes one for a session just found.
-func (g *Gate) pass(ctx context.Context, h *host, token string, s sessions.Session) (kept, error) {
-	now := g.o.Now()
-	p, err := g.o.Person(ctx, s.Holder)
-	if err != nil && g.o.Unknown(err) {
-		return kept{}, &Refusal{Reason: ReasonPerson, Holder: s.Holder, Session: s.ID}
-	}
-	if err != nil {
-		return kept{}, fmt.Errorf("reading who holds a session: %w", err)
-	}
+func (g *Gate) pass(ctx context.Context, h *host, token string, s sessions.Session, person *identity.Professional) (*kept, error) {
+	now, p := g.o.Now(), *person
 	acr, amr := g.o.Context(s)
 	c := claims{
 		Issuer: g.o.SignOn, Audience: h.Origin, Subject: string(s.Holder), Session: s.ID,
@@ -89,11 +82,11 @@ func (g *Gate) pass(ctx context.Context, h *host, token string, s sessions.Sessi
 	}
 	signed, err := g.o.Sign(ctx, c)
 	if err != nil {
-		return kept{}, fmt.Errorf("signing a token: %w", err)
+		return nil, fmt.Errorf("signing a token: %w", err)
 	}
-	return kept{
-		token: token, session: s, person: p, pass: &Pass{c.fields(signed)},
-		until: now.Add(min(g.o.PeopleAge, g.o.TokenLife/2)),
+	return &kept{
+		token: token, session: s, person: person, pass: &Pass{c.fields(signed)},
+		until: now.Add(g.o.TokenLife / 5 * 4), // whoever gets it has a fifth of its life to read it
 	}, nil
 }
 
@@ -198,26 +191,26 @@ type passes struct {
 
 type readied struct {
 	key  passKey
-	kept kept
+	kept *kept
 }
 
 func newPasses() *passes {
 	return &passes{most: maxPasses, order: list.New(), keys: map[passKey]*list.Element{}}
 }
 
-// get gives the zero value where there is none.
-func (p *passes) get(h *host, cookie string) kept {
+// get gives nil where there is none.
+func (p *passes) get(h *host, cookie string) *kept {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e, found := p.keys[passKey{h, cookie}]
 	if !found {
-		return kept{}
+		return nil
 	}
 	p.order.MoveToFront(e)
 	return e.Value.(*readied).kept
 }
 
-func (p *passes) put(h *host, cookie string, k kept) {
+func (p *passes) put(h *host, cookie string, k *kept) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := passKey{h, cookie}

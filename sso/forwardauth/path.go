@@ -110,6 +110,16 @@ func plainPath(p string) bool {
 	return true
 }
 
+// steadyPath: plain, and the same when folded.
+func steadyPath(p string) bool {
+	for i := range len(p) {
+		if c := p[i]; c >= 'A' && c <= 'Z' || c == '.' && (i+1 == len(p) || p[i+1] == '/') {
+			return false
+		}
+	}
+	return len(p) > 0 && len(p) <= maxPath && p[0] == '/' && plainPath(p)
+}
+
 func withoutParameters(p string) string {
 	segments := strings.Split(p, "/")
 	for i, s := range segments {
@@ -139,7 +149,7 @@ func dotted(p string) bool {
 // fold is a path as a file system reads it that knows no case, and drops dots
 // and blanks at the end of a name.
 func fold(p string) string {
-	if plainPath(p) && strings.ToLower(p) == p && !strings.Contains(p, "./") && !strings.HasSuffix(p, ".") {
+	if steadyPath(p) {
 		return p
 	}
 	segments := strings.Split(strings.ToLower(p), "/")
