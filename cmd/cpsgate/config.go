@@ -141,12 +141,6 @@ type PasskeysConfig struct {
 	SignCount string `yaml:"sign_count"`
 }
 
-// SessionsConfig bounds sessions.
-type SessionsConfig struct {
-	Idle     time.Duration `yaml:"idle"`     // default 30m
-	Absolute time.Duration `yaml:"absolute"` // default 10h
-}
-
 // PagesConfig is what a hospital sets of the pages' looks and words.
 type PagesConfig struct {
 	Name         string `yaml:"name"`          // the hospital's name in the top bar
@@ -246,8 +240,7 @@ func (c *Config) setDefaults() {
 	if u, err := url.Parse(c.Main.Origin); err == nil {
 		setDefault(&c.Passkeys.RPID, u.Hostname())
 	}
-	setDefault(&c.Sessions.Idle, 30*time.Minute)
-	setDefault(&c.Sessions.Absolute, 10*time.Hour)
+	c.Sessions.setDefaults()
 	c.Desk.setDefaults()
 	c.SSO.setDefaults(c.Data)
 	setDefault(&c.Pages.Name, "cpsgate")
@@ -302,8 +295,8 @@ func (c *Config) check() error {
 	if c.Main.Certificate == "" || c.Main.Key == "" {
 		return errors.New("main.certificate and main.key: both are needed")
 	}
-	if c.Sessions.Idle < time.Minute || c.Sessions.Absolute < c.Sessions.Idle {
-		return errors.New("sessions: idle must be a minute at least, and absolute not below it")
+	if err := c.Sessions.check(); err != nil {
+		return err
 	}
 	if err := c.SSO.check(); err != nil {
 		return err

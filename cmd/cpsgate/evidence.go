@@ -48,7 +48,7 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 		return nil, err
 	}
 	j := &judge{rules: c.OCSP, log: log, now: now, news: make(chan struct{}, 1)}
-	j.watched.stands = c.Sessions.Absolute
+	j.watched.stands = c.Sessions.longest()
 	tell := func(o *mtls.RefreshOptions) {
 		o.OnRevoked = func(context.Context, mtls.RevocationNews) { j.tell() }
 	}

@@ -82,6 +82,9 @@ func (p *program) adminHandler() http.Handler {
 	registry.MustRegister(
 		newRevocationCollector(p.judge), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if p.redis != nil {
+		registry.MustRegister(p.trips.seconds)
+	}
 	if p.gate != nil {
 		registry.MustRegister(newForwardCollector(p.gate))
 	}

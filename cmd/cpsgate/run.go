@@ -37,6 +37,8 @@ type program struct {
 	store    *store.Store
 	registry *enroll.Registry
 	sessions *sessions.Manager
+	redis    *sessions.Redis // nil: sessions are this process's
+	trips    *roundTrips
 	keys     *sso.Keys
 	gate     *forwardauth.Gate // of applications behind proxies; nil: none
 	judge    *judge
@@ -76,7 +78,7 @@ func listen(ctx context.Context, c *Config) (l listeners, err error) {
 // openProgram loads and wires everything that the configuration names. The
 // caller closes it.
 func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (_ *program, err error) {
-	p := &program{log: log, now: now}
+	p := &program{log: log, now: now, trips: newRoundTrips()}
 	if err := checkDataFolder(c.Data); err != nil {
 		return nil, err
 	}
@@ -184,25 +186,11 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	now := p.now
 	log := audit.New(p.store, audit.Options{Now: now})
 	var registry *enroll.Registry
-	limits := sessions.Limits{Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute}
-	manager, err := sessions.New(sessions.Options{
-		Keeper: p.store, Now: now, Log: p.log,
-		OnEnded: func(ctx context.Context, s sessions.Session, reason string) {
-			if reason != sessions.EndedByEviction { // the others are recorded by what ended them
-				return
-			}
-			event := &audit.Event{Kind: audit.KindSessionEnd, Outcome: audit.Done, Reason: "evicted", Subject: s.Holder, Session: s.ID, Card: s.CardTokenID}
-			if err := log.Record(ctx, event); err != nil {
-				p.log.Error("a session that gave way is not in the audit", "session", s.ID, "error", err)
-			}
-		},
-		Limits: map[identity.Method]sessions.Limits{identity.MethodCPS: limits, identity.MethodFIDO2: limits},
-		Standing: func(ctx context.Context, s sessions.Session) error {
-			return registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
-		},
+	manager, once, err := p.openSessions(c, log, func(ctx context.Context, s sessions.Session) error {
+		return registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
 	})
 	if err != nil {
-		return fmt.Errorf("sessions: %w", err)
+		return err
 	}
 	policy, err := deskPolicy(c.Desk, p.log)
 	if err != nil {
@@ -236,7 +224,6 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	if err != nil {
 		return err
 	}
-	once := sessions.NewOnce(sessions.OnceOptions{Now: now})
 	forward, err := p.openForwardAuth(ctx, c, once)
 	if err != nil {
 		return err
@@ -251,14 +238,17 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	return err
 }
 
-// ready tells whether an event could be recorded now, without which nobody may
-// be let in.
+// ready tells whether an event could be recorded and a session opened now,
+// without which nobody may be let in.
 func (p *program) ready(ctx context.Context) error {
 	probe := sessions.Kept{Key: sha256.Sum256([]byte("ready")), Record: []byte("ready"), Until: p.now()}
 	if err := p.store.Keep(ctx, probe); err != nil {
 		return err
 	}
-	return p.store.Forget(ctx, probe.Key)
+	if err := p.store.Forget(ctx, probe.Key); err != nil || p.redis == nil {
+		return err
+	}
+	return p.redis.Ready(ctx)
 }
 
 // endSessions ends what stands on a card or passkey that is no longer active.
@@ -335,6 +325,9 @@ func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 func (p *program) Close() error {
 	if p.web != nil {
 		p.web.Close()
+	}
+	if p.redis != nil {
+		p.redis.Close()
 	}
 	return p.store.Close()
 }
