@@ -26,6 +26,7 @@ const (
 	KindLoginFIDO2     = "login.fido2"
 	KindLogout         = "logout"
 	KindSessionEnd     = "session.end"
+	KindSessionLock    = "session.lock"
 	KindCardSeen       = "card.seen"        // a card signed in here for the first time
 	KindCardState      = "card.state"       // suspended, reactivated, revoked
 	KindCertificate    = "certificate.seen" // a new certificate on a known card

@@ -34,6 +34,9 @@ const (
 	reasonCeremonyBrowser  Reason = "ceremony-other-place"  // begun in another browser or session
 	reasonNotByCertificate Reason = "certificate-session"   // the act needs a session opened by certificate
 	reasonSessionEnded     Reason = "session-ended"
+	reasonLocked           Reason = "session-locked"     // and what was shown does not open it
+	reasonAgain            Reason = "authenticate-again" // the session is not good enough for this
+	reasonAway             Reason = "sessions-away"      // nothing is known of sessions for now
 	reasonSessionExpired   Reason = "session-expired"
 	reasonTooMany          Reason = "too-many-attempts"
 	reasonCrossOrigin      Reason = "cross-origin"
@@ -155,6 +158,9 @@ var ownAnswers = map[Reason]answer{
 	reasonCeremonyBrowser:  {http.StatusForbidden, "passkey-again", doorPasskey, doorCard},
 	reasonNotByCertificate: {http.StatusForbidden, "certificate-session", doorCard, ""},
 	reasonSessionEnded:     {http.StatusUnauthorized, "session-ended", "", ""},
+	reasonLocked:           {http.StatusUnauthorized, "session-locked", "", ""},
+	reasonAgain:            {http.StatusForbidden, "again", "", ""},
+	reasonAway:             {http.StatusServiceUnavailable, "sessions-away", "", ""},
 	reasonSessionExpired:   {http.StatusUnauthorized, "session-expired", "", ""},
 	reasonTooMany:          {http.StatusTooManyRequests, "too-many-attempts", "", ""},
 	reasonCrossOrigin:      {http.StatusForbidden, "cross-origin", "", ""},
@@ -221,6 +227,8 @@ func ownReason(err error) Reason {
 		return reasonSessionExpired
 	case errors.As(err, &size):
 		return reasonTooLarge
+	case errors.Is(err, sessions.ErrAway):
+		return reasonAway
 	case errors.Is(err, sessions.ErrFull), errors.Is(err, sessions.ErrOnceFull):
 		return reasonUnavailable
 	case errors.As(err, &e) && e.Code == http.StatusNotFound:
@@ -253,6 +261,10 @@ func (s *Server) values(err error, t *tongue) map[string]string {
 	return v
 }
 
+// awayRetry is after how many seconds a page looks again whether sessions can be
+// looked up.
+const awayRetry = 5
+
 // retryAfter is RFC 9110 §10.2.3 in seconds, or "".
 func retryAfter(err error, a answer, now time.Time) string {
 	var many *tooMany
@@ -262,6 +274,8 @@ func retryAfter(err error, a answer, now time.Time) string {
 		return strconv.Itoa(int(many.wait/time.Second) + 1)
 	case errors.As(err, &locked) && !locked.Until.IsZero():
 		return strconv.Itoa(max(int(locked.Until.Sub(now)/time.Second)+1, 1))
+	case errors.Is(err, sessions.ErrAway):
+		return strconv.Itoa(awayRetry)
 	case a.status == http.StatusServiceUnavailable:
 		return "120"
 	}

@@ -159,7 +159,7 @@ func (t *tongue) event(e audit.Event) eventView {
 // auditKinds are those that can be chosen.
 func auditKinds() []string {
 	kinds := slices.Clone(append(enroll.ChangeKinds(),
-		audit.KindLoginCPS, audit.KindLoginFIDO2, audit.KindLogout, audit.KindSessionEnd, audit.KindCardSeen, audit.KindCardReplace,
+		audit.KindLoginCPS, audit.KindLoginFIDO2, audit.KindLogout, audit.KindSessionEnd, audit.KindSessionLock, audit.KindCardSeen, audit.KindCardReplace,
 		audit.KindPasskeyAdd, audit.KindPasskeyRename, audit.KindTicketOpen, audit.KindTicketClaim, audit.KindTicketCard, audit.KindTicketProve,
 		audit.KindDeskProof, audit.KindReset, audit.KindApprovalRequest, audit.KindApprovalPropose, audit.KindApprovalApprove, audit.KindApprovalDecline,
 		audit.KindRoleGrant, audit.KindRoleWithdraw, audit.KindPeopleImport, audit.KindPeopleExport, audit.KindOppositionImport,

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,21 +61,19 @@ type entry struct {
 	wanted  string
 }
 
-// enter lets someone in: whatever session this browser had ends, a new one
-// with a new token begins, and the decision is recorded; otherwise nobody is
-// in. When another person was signed in, nothing of theirs stays behind, their
-// return address included. It gives the address to go on to.
+// enter lets someone in under a new token, and the decision is recorded;
+// otherwise nobody is in. Whoever is signed in here already stays in their
+// session, which stands on the new proof from now on; one that is locked opens
+// again, or nothing does; another person's ends. Then nothing of theirs stays
+// behind, their return address included. It gives the address to go on to.
 func (s *Server) enter(c echo.Context, who entry) (wanted string, err error) {
 	r, ctx := requestOf(c), c.Request().Context()
 	before := r.session
-	if err := s.leave(c, "replaced"); err != nil {
-		return "", err
-	}
 	session := who.session
 	session.Address = c.RealIP()
 	event := who.event
 	event.Actor, event.Subject, event.Method = session.Holder, session.Holder, string(session.Method)
-	token, opened, err := s.o.Sessions.Open(ctx, session)
+	token, opened, err := s.openFor(c, session)
 	if err != nil {
 		return "", s.refuse(c, event, err)
 	}
@@ -93,17 +92,43 @@ func (s *Server) enter(c echo.Context, who entry) (wanted string, err error) {
 	return safeReturn(who.wanted), nil
 }
 
-// leave ends the session that this browser is in, if any, and records it.
+// openFor makes of a proof the session that it is worth in this browser.
+func (s *Server) openFor(c echo.Context, proven sessions.Session) (token string, opened sessions.Session, err error) {
+	r, ctx := requestOf(c), c.Request().Context()
+	if r.locked != "" {
+		return s.unlock(c, proven)
+	}
+	if r.token != "" && r.session.Holder == proven.Holder {
+		token, opened, err = s.o.Sessions.Rotate(ctx, r.token, again(s.o.Now(), proven))
+		if !over(err) {
+			return token, opened, err
+		}
+		r.token = "" // it ended meanwhile
+	}
+	if err := s.leave(c, "replaced"); err != nil {
+		return "", sessions.Session{}, err
+	}
+	return s.o.Sessions.Open(ctx, proven)
+}
+
+// over tells whether a session is no longer there to go on with.
+func over(err error) bool {
+	return errors.Is(err, sessions.ErrNoSession) || errors.Is(err, sessions.ErrExpired) || errors.Is(err, sessions.ErrLocked)
+}
+
+// leave ends the session that this browser is in, locked or not, if any, and
+// records it.
 func (s *Server) leave(c echo.Context, reason string) error {
 	r := requestOf(c)
-	if r.token == "" {
+	token := cmp.Or(r.token, r.locked)
+	if token == "" {
 		return nil
 	}
-	if err := s.o.Sessions.End(c.Request().Context(), r.token); err != nil {
+	if err := s.o.Sessions.End(c.Request().Context(), token); err != nil {
 		return err
 	}
 	ended := r.session
-	r.token = ""
+	r.token, r.locked = "", ""
 	return s.o.Audit.Record(c.Request().Context(), &audit.Event{
 		Kind: audit.KindLogout, Outcome: audit.Done, Reason: reason,
 		Actor: ended.Holder, Subject: ended.Holder, Session: ended.ID, Method: string(ended.Method), Card: ended.CardTokenID,

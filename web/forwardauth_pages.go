@@ -2,14 +2,10 @@ package web
 
 import (
 	"net/http"
-	"net/url"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"cpsgate/audit"
-	"cpsgate/identity"
-	"cpsgate/sessions"
 	"cpsgate/sso/forwardauth"
 )
 
@@ -63,21 +59,6 @@ func (s *Server) enterApplication(c echo.Context) error {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, to)
-}
-
-// againFor is the sign-in page for somebody whose session is not good enough,
-// with the door first that the demands leave open.
-func againFor(demands []sessions.Demand, back string) string {
-	query := url.Values{"again": {"1"}, "return": {safeReturn(back)}}
-	for _, d := range demands {
-		if d.Methods != nil && !slices.Contains(d.Methods, identity.MethodFIDO2) {
-			query.Set("door", string(doorCard))
-		}
-		if d.Methods != nil && !slices.Contains(d.Methods, identity.MethodCPS) {
-			query.Set("door", string(doorPasskey))
-		}
-	}
-	return pathSignIn + "?" + query.Encode()
 }
 
 // applicationAgain tells that signing in to an application did not end well,

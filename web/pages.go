@@ -30,6 +30,7 @@ const (
 	pageEvidence  = "evidence"
 	pageImports   = "imports"
 	pageImport    = "import"
+	pageLocked    = "locked"
 )
 
 // shared are the templates that every page may use.
@@ -38,7 +39,7 @@ var shared = []string{"layout", "icons", "said", "queue", "import-list"}
 // every page there is.
 var every = []string{
 	pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals,
-	pageAudit, pageFigures, pageClients, pageEvidence, pageImports, pageImport,
+	pageAudit, pageFigures, pageClients, pageEvidence, pageImports, pageImport, pageLocked,
 }
 
 // pages holds every page parsed, by language and name.
@@ -91,6 +92,7 @@ type frame struct {
 	Nav           []navItem
 	Live          string // the stream that says when to look again; "" = none
 	Refresh       int    // seconds after which a browser without script looks again; 0 = never
+	Reload        int    // seconds after which every browser looks again; 0 = never
 	Help          helpline
 	HelpAbove     bool // the page itself says who can help
 }

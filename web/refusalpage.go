@@ -84,6 +84,9 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 	told.Event = r.event
 	told.Restart = a.retry == doorCard && !s.o.CardWildcard && r.on == listenerCard
 	told.Actions = s.actions(c, a)
+	if reason == string(reasonAway) && asksForPage(c.Request()) {
+		told.Reload = awayRetry
+	}
 	return s.render(c, a.status, pageRefusal, told)
 }
 
@@ -129,6 +132,12 @@ func (s *Server) actions(c echo.Context, a answer) []action {
 		list = append(list, action{Href: base + withReturn(pathCardStart, s.wanted(c)), Label: words["refusal.other.card"], Door: doorCard})
 	case doorPasskey:
 		list = append(list, action{Href: base + pathPasskeyFirst, Label: words["refusal.other.passkey"]})
+	}
+	switch {
+	case r.locked != "":
+		list = append(list, action{Href: base + withReturn(pathLocked, s.wanted(c)), Label: words["refusal.locked"]})
+	case a.words == ownAnswers[reasonAgain].words:
+		list = append(list, action{Href: base + againFor(nil, s.wanted(c)), Label: words["refusal.sign-in-again"]})
 	}
 	if r.token != "" {
 		list = append(list, action{Href: base + pathAccount, Label: words["refusal.account"]})

@@ -28,6 +28,7 @@ type request struct {
 	token    string           // of the session cookie, if it names a session
 	session  sessions.Session // valid when token is not empty
 	sessionE error            // why the cookie names no session
+	locked   string           // the cookie's token, if its session is locked: then session is valid too
 
 	reason string // of what was refused
 	err    error  // what the answer does not show
@@ -138,7 +139,9 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		case err == nil:
 			r.token = token
 			s.circumstances(c)
-		case errors.Is(err, sessions.ErrNoSession), errors.Is(err, sessions.ErrExpired), errors.Is(err, sessions.ErrLocked):
+		case errors.Is(err, sessions.ErrLocked):
+			r.sessionE, r.locked = err, token
+		case errors.Is(err, sessions.ErrNoSession), errors.Is(err, sessions.ErrExpired):
 			r.sessionE = err
 		default:
 			return err
@@ -148,8 +151,8 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // signedIn lets only an open session through. A page asked for without any
-// cookie leads to the sign-in page and back; a cookie whose session is over
-// gets told so.
+// cookie leads to the sign-in page and back, one of a locked session to where it
+// is unlocked; a cookie whose session is over gets told so.
 func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := requestOf(c)
@@ -159,9 +162,13 @@ func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
 		if cookieValue(c, cookieSession) == "" && asksForPage(c.Request()) {
 			return c.Redirect(http.StatusSeeOther, withReturn(pathSignIn, c.Request().URL.RequestURI()))
 		}
-		if !errors.Is(r.sessionE, sessions.ErrLocked) {
-			clearCookie(c, cookieSession)
+		if r.locked != "" && asksForPage(c.Request()) {
+			return c.Redirect(http.StatusSeeOther, withReturn(pathLocked, c.Request().URL.RequestURI()))
 		}
+		if r.locked != "" {
+			return reasonLocked
+		}
+		clearCookie(c, cookieSession)
 		if errors.Is(r.sessionE, sessions.ErrExpired) {
 			return &sessionOver{lasted: lasted(r.session)}
 		}

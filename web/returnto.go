@@ -54,7 +54,7 @@ func cleanPath(p string) bool {
 
 // isStep: a path that begins or ends something, and is no page to come back to.
 func isStep(p string) bool {
-	for _, step := range []string{"/login", "/logout", "/language", "/static"} {
+	for _, step := range []string{"/login", "/logout", pathLock, pathLocked, "/language", "/static"} {
 		if p == step || strings.HasPrefix(p, step+"/") {
 			return true
 		}

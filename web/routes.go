@@ -44,6 +44,9 @@ func (s *Server) mainRoutes(e *echo.Echo) {
 	e.POST("/login/passkey/options", s.beginPasskey, s.counted)
 	e.POST("/login/passkey/finish", s.finishPasskey, s.counted, s.identify)
 	e.POST("/logout", s.signOut, s.identify)
+	e.GET(pathLocked, s.lockedPage, s.identify)
+	e.HEAD(pathLocked, s.lockedPage, s.identify)
+	e.POST(pathLock, s.lockSession, s.identify, s.signedIn)
 
 	e.GET(pathAccount, s.accountPage, s.identify, s.signedIn, s.knowing)
 	e.HEAD(pathAccount, s.accountPage, s.identify, s.signedIn, s.knowing)

@@ -15,13 +15,18 @@ type signInView struct {
 	Return       string // where signing in leads
 	Returning    bool   // to a page that was asked for
 	Wait         string // how long the browser waits for a card
+	Again        string // who is to prove again that it is them; "": anybody signs in
 }
 
 // signInPage shows the two doors, the likelier first: the one asked for, else
 // the one last used on this workstation. Who is signed in is sent on.
 func (s *Server) signInPage(c echo.Context) error {
 	r, wanted := requestOf(c), c.QueryParam("return")
-	if r.token != "" && c.QueryParam("again") == "" { // again: to prove it afresh, or in another way
+	if r.locked != "" {
+		return c.Redirect(http.StatusSeeOther, withReturn(pathLocked, wanted))
+	}
+	again := r.token != "" && c.QueryParam("again") != "" // to prove it afresh, or in another way
+	if r.token != "" && !again {
 		return c.Redirect(http.StatusSeeOther, safeReturn(wanted))
 	}
 	last := door(cookieValue(c, cookieDoor))
@@ -42,6 +47,13 @@ func (s *Server) signInPage(c echo.Context) error {
 		Wait:         r.tongue.duration(ceremonyTime),
 	}
 	view.Script = s.assets.script
+	if again {
+		professional, err := s.o.Registry.Professional(c.Request().Context(), r.session.Holder)
+		if err != nil {
+			return err
+		}
+		view.Title, view.Again = r.tongue.words["signin.again.title"], person(professional)
+	}
 	return s.render(c, http.StatusOK, pageSignIn, view)
 }
 
