@@ -304,7 +304,7 @@ func checkAnswers(words catalogue) error {
 		all = append(all, a)
 	}
 	for _, f := range enroll.Faults() {
-		if _, found := words["fault."+string(f)]; !found {
+		if _, found := words[faultKey(f)]; !found {
 			return fmt.Errorf("words: fault.%s is missing", f)
 		}
 	}

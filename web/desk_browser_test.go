@@ -108,7 +108,7 @@ func looks(t *testing.T, tab *chromium.Tab, name string) {
 func until(t *testing.T, tab *chromium.Tab, what, script string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
-		if chromium.Eval[bool](tab, script) {
+		if chromium.Eval[bool](tab, `!!document.body && (`+script+`)`) { // between two pages there is none
 			return
 		}
 	}

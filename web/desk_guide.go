@@ -91,6 +91,7 @@ func (s *Server) stepViews(t enroll.Ticket, in *tongue) []stepView {
 	var views []stepView
 	for _, step := range t.Steps {
 		view := stepView{At: in.second(step.At), OK: step.OK, Label: in.words[stepWords[step.Name]]}
+		view.Waits = step.OK && (step.Name == stepResetNeeded || step.Name == stepNoModule)
 		if view.Label == "" {
 			view.Label = step.Name
 		}
@@ -123,6 +124,15 @@ var workstationReasons = map[string]string{
 	"pin-blocked": "stop.pin-blocked", "pin-blocked-until-power-off": "stop.pin-pause", "cpx-pin-wrong": "stop.card-pin-wrong",
 	"cpx-pin-blocked": "stop.card-pin-blocked", "not-blank": "stop.not-blank", "no-applet": "stop.no-applet",
 	"already-enrolled": "stop.already", "card-full": "stop.full", "cancelled": "stop.cancelled", "no-module": "stop.no-module",
+	"pin-trivial": "stop.pin-trivial", "pin-too-long": "stop.pin-long", "pin-must-change": "stop.pin-change", "pin-entry": "stop.pin-entry",
+	"last-try": "stop.last-try", "cps3": "stop.cps3", "not-cps4": "stop.no-applet", "u2f-only": "stop.no-applet", "not-over-contact": "stop.no-applet",
+	"no-service": "stop.reader", "no-reader": "stop.reader", "no-card": "stop.reader", "access-denied": "stop.reader", "card-in-use": "stop.in-use",
+	"card-reset": "stop.contact", "card-mute": "stop.contact", "transmission": "stop.contact", "protocol": "stop.contact",
+	"service-timeout": "stop.contact", "malformed": "stop.contact", "not-canonical": "stop.contact", "select-cut-short": "stop.contact",
+	"policy-unmet": "stop.policy", "unsupported": "stop.policy", "reset-refused": "stop.reset", "proof-failed": "stop.proof",
+	"card-refused": "stop.card-refused", "operation-denied": "stop.card-refused", "presence": "stop.card-refused",
+	"module-failed": "stop.no-module", "no-token": "stop.no-module", "certificate-expired": "stop.expired",
+	"server-not-trusted": "stop.trust", "server-answer": "stop.trust", "another-site": "stop.trust", "clock-wrong": "stop.trust",
 	"server-unreachable": "stop.server", "claimed": "stop.late", "proved": "stop.late", "registered": "stop.late", "": "stop.other",
 }
 

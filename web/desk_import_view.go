@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"strconv"
-	"strings"
 
 	"cpsgate/enroll"
 )
@@ -61,17 +60,28 @@ type faultView struct {
 }
 
 // importStates are their words, and the look that they share with other states.
-var importStates = map[importState]struct{ look, words string }{
-	importChecking: {"pending", "import.state.checking"}, importGood: {"pending", "import.state.good"},
-	importWrong: {"revoked", "import.state.wrong"}, importApplying: {"pending", "import.state.applying"},
-	importDone: {"active", "import.state.done"}, importCancelled: {"revoked", "import.state.cancelled"},
-	importFailed: {"revoked", "import.state.failed"},
+var importStates = map[importState]struct{ look, words, say string }{
+	importChecking:  {"pending", "import.state.checking", "import.say.checking"},
+	importGood:      {"pending", "import.state.good", "import.say.good"},
+	importWrong:     {"revoked", "import.state.wrong", "import.say.wrong"},
+	importApplying:  {"pending", "import.state.applying", "import.say.applying"},
+	importDone:      {"active", "import.state.done", "import.say.done"},
+	importCancelled: {"revoked", "import.state.cancelled", "import.say.cancelled"},
+	importFailed:    {"revoked", "import.state.failed", "import.say.failed"},
+}
+
+// fieldWords are the columns' names, by those that they have in an export.
+var fieldWords = map[string]string{
+	"ps_idnat": "field.ps-idnat", "rpps": "field.rpps", "family_name": "field.family-name", "given_name": "field.given-name",
+	"title": "field.title", "profession": "field.profession", "training": "field.training", "specialties": "field.specialties",
+	"structure": "field.structure", "employer": "field.employer",
+	"card number": "field.card-number", "holder": "field.holder", "opposition date": "field.opposition-date",
 }
 
 func (s *Server) importRow(j *importing, t *tongue) importRow {
 	of := importStates[j.now().state]
 	return importRow{
-		ID: j.id, What: t.words["import.of."+j.kind.name], Name: j.name, By: j.by, At: t.moment(j.at),
+		ID: j.id, What: t.words[j.kind.words], Name: j.name, By: j.by, At: t.moment(j.at),
 		State: stateView{of.look, t.words[of.words]},
 	}
 }
@@ -79,7 +89,7 @@ func (s *Server) importRow(j *importing, t *tongue) importRow {
 func (s *Server) importView(j *importing, t *tongue) importView {
 	is := j.now()
 	view := importView{
-		importRow: s.importRow(j, t), Kind: j.kind.name, Say: t.words["import.say."+string(is.state)],
+		importRow: s.importRow(j, t), Kind: j.kind.name, Say: t.words[importStates[is.state].say],
 		Running: is.state.running(), MayApply: is.state == importGood,
 	}
 	if view.Running {
@@ -142,13 +152,14 @@ func (v *importView) faultPage(r importReport, asked string, t *tongue) {
 
 // fault says what is wrong with a row, in the words' language.
 func (words catalogue) fault(e enroll.RowError) string {
-	field := words["field."+strings.NewReplacer(" ", "-", "_", "-").Replace(e.Field)]
-	said, err := words.fill("fault."+string(e.Fault), map[string]string{"field": field, "value": e.Value})
+	said, err := words.fill(faultKey(e.Fault), map[string]string{"field": words[fieldWords[e.Field]], "value": e.Value})
 	if err != nil || said == "" {
 		return e.Reason
 	}
 	return said
 }
+
+func faultKey(f enroll.Fault) string { return "fault." + string(f) }
 
 // number groups digits as the language does.
 func (t *tongue) number(n int) string {

@@ -37,6 +37,7 @@ type ticketView struct {
 type stepView struct {
 	At, Label, Detail string
 	OK                bool
+	Waits             bool // the workstation waits for the desk
 }
 
 // cardChoice is a card that may lie on the table.

@@ -21,7 +21,8 @@ import (
 
 // importKind is what a file is of.
 type importKind struct {
-	name  string // in addresses, and in the keys of its words
+	name  string // in addresses
+	words string // the key of what it is called
 	event string // the audit's kind
 	run   func(context.Context, enroll.Act, io.Reader, enroll.ImportOptions) (importReport, error)
 }
@@ -34,9 +35,9 @@ const (
 
 func (s *Server) importKind(name string) importKind {
 	if name == importOfOppositions {
-		return importKind{name, audit.KindOppositionImport, s.importOppositions}
+		return importKind{name, "import.of.oppositions", audit.KindOppositionImport, s.importOppositions}
 	}
-	return importKind{importOfPeople, audit.KindPeopleImport, s.importPeople}
+	return importKind{importOfPeople, "import.of.people", audit.KindPeopleImport, s.importPeople}
 }
 
 func (s *Server) importPeople(ctx context.Context, act enroll.Act, in io.Reader, o enroll.ImportOptions) (importReport, error) {

@@ -62,6 +62,9 @@ func TestEveryWordIsUsed(t *testing.T) {
 	for _, name := range web.AnswerKeys() {
 		used["refusal."+name] = true
 	}
+	for _, fault := range enroll.Faults() {
+		used["fault."+string(fault)] = true
+	}
 	for key := range words {
 		base := key
 		if strings.HasPrefix(key, "refusal.") {

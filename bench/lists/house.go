@@ -113,9 +113,9 @@ func (h *house) pages() []page {
 		{"people by number", "/desk/people?q=" + rpps(7), "EXEMPLE"},
 		{"one person", "/desk/people/8" + rpps(7), "EXEMPLE"},
 		{"the queue", "/desk", "EXEMPLE"},
-		{"audit, latest", "/audit", "EXEMPLE"},
+		{"audit, latest", "/audit", "8997"},
 		{"audit of a person", "/audit?person=8" + rpps(7), rpps(7)},
-		{"audit of a day, one kind", "/audit?kind=" + audit.KindLoginCPS + "&" + day.Encode(), "EXEMPLE"},
+		{"audit of a day, one kind", "/audit?kind=" + audit.KindLoginCPS + "&" + day.Encode(), "8997"},
 	}
 }
 
