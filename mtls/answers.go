@@ -60,8 +60,8 @@ func (j *judgement) responderRevoked(answer OCSPAnswer, q question) bool {
 // Questions are those whose OCSP answers would count in judging the certificate
 // and are not held: what to ask a responder before Verify, by the policy of
 // each issuer. It decides nothing.
-func (v *Verifier) Questions(leafDER []byte, now time.Time) []OCSPQuestion {
-	unverified, err := ParseCertificate(leafDER)
+func (v *Verifier) Questions(leaf Leaf, now time.Time) []OCSPQuestion {
+	unverified, err := leaf.parse()
 	if err != nil {
 		return nil
 	}

@@ -62,7 +62,7 @@ func TestOCSPBesideCRLs(t *testing.T) {
 			policy := mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: test.use}}
 			v := newVerifier(t, b.trust, policy, mtls.FileEvidence{CRLSet: mtls.NewCRLSet(test.lists...), Answers: test.answers})
 			got := mtls.Reason("")
-			if r := v.Explain(b.card.DER, today()).Refusal; r != nil {
+			if r := v.Explain(mtls.Leaf{DER: b.card.DER}, today()).Refusal; r != nil {
 				got = r.Reason
 			}
 			if got != test.want {
@@ -89,7 +89,7 @@ func TestRevokedResponder(t *testing.T) {
 		good := answerOf(t, b.issuer, b.serial(), testpki.OCSPSpec{Status: testpki.Good, Delegate: by})
 		evidence := mtls.FileEvidence{CRLSet: mtls.NewCRLSet(append(lists, root)...), Answers: [][]byte{good}}
 		p := mtls.Policy{OCSP: policy, Revocation: mtls.RevocationPolicy{OCSP: mtls.OCSPIfCRLUnavailable}}
-		if r := newVerifier(t, b.trust, p, evidence).Judge(b.card.DER, today()).Refusal; r != nil {
+		if r := newVerifier(t, b.trust, p, evidence).Judge(mtls.Leaf{DER: b.card.DER}, today()).Refusal; r != nil {
 			return r.Reason
 		}
 		return ""
@@ -138,7 +138,7 @@ func TestQuestions(t *testing.T) {
 	} {
 		v := newVerifier(t, b.trust, mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: test.use}},
 			mtls.FileEvidence{CRLSet: mtls.NewCRLSet(test.lists...), Answers: test.answers})
-		questions := v.Questions(b.card.DER, today())
+		questions := v.Questions(mtls.Leaf{DER: b.card.DER}, today())
 		if len(questions) != len(test.want) {
 			t.Errorf("%s: %d questions, want %d", test.rule, len(questions), len(test.want))
 			continue
@@ -152,13 +152,13 @@ func TestQuestions(t *testing.T) {
 	v := newVerifier(t, b.trust, mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: mtls.OCSPAlways}}, mtls.FileEvidence{})
 	stranger := newCard(t, b.pki, testpki.CardSpec{Issuer: b.pki.Impostor(testpki.Fort, testpki.Persons)})
 	for rule, der := range map[string][]byte{"a stranger's": stranger.DER, "garbage": {1, 2}, "none": nil} {
-		if questions := v.Questions(der, today()); len(questions) != 0 {
+		if questions := v.Questions(mtls.Leaf{DER: der}, today()); len(questions) != 0 {
 			t.Errorf("%s certificate makes us ask %d questions", rule, len(questions))
 		}
 	}
 	// Evidence without answers asks all the same.
 	plain := newVerifier(t, b.trust, mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: mtls.OCSPAlways}}, nil)
-	if questions := plain.Questions(b.card.DER, today()); len(questions) != 2 {
+	if questions := plain.Questions(mtls.Leaf{DER: b.card.DER}, today()); len(questions) != 2 {
 		t.Errorf("%d questions", len(questions))
 	}
 }

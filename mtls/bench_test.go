@@ -100,7 +100,7 @@ func altered(t testing.TB, pki *testpki.PKI, alter func(*testpki.Template)) []by
 // wantRefusal checks the reason, and that a refusal names nobody.
 func wantRefusal(t *testing.T, v *mtls.Verifier, der []byte, want mtls.Reason) *mtls.Refusal {
 	t.Helper()
-	holder, err := v.Verify(der, today())
+	holder, err := v.Verify(mtls.Leaf{DER: der}, today())
 	var r *mtls.Refusal
 	if !errors.As(err, &r) {
 		t.Fatalf("got %+v, %v; want the refusal %s", holder, err, want)

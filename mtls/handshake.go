@@ -3,6 +3,7 @@ package mtls
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -66,23 +67,40 @@ func handshakeFrom(ctx context.Context) *Handshake {
 	return h
 }
 
+// Leaf is the certificate that a client showed. Nothing of it is verified.
+type Leaf struct {
+	DER []byte // nil: none was shown
+
+	parsed *x509.Certificate // of DER, by crypto/tls in the handshake; nil: not parsed yet
+}
+
+// parse is ParseCertificate, unless that was done.
+func (l Leaf) parse() (*x509.Certificate, error) {
+	if l.parsed != nil {
+		return l.parsed, nil
+	}
+	return ParseCertificate(l.DER)
+}
+
 // TakeCertificate hands over the leaf certificate of the request's connection:
-// once, from a full handshake that ended at most maxAge ago. Nil and no error:
-// the browser sent none. The other certificates the client may have sent are
-// not handed over. Nothing is verified but that the client holds the key.
-func TakeCertificate(ctx context.Context, state *tls.ConnectionState, now time.Time, maxAge time.Duration) (leafDER []byte, err error) {
+// once, from a full handshake that ended at most maxAge ago. One without DER
+// and no error: the browser sent none. The other certificates the client may
+// have sent are not handed over. Nothing is verified but that the client holds
+// the key.
+func TakeCertificate(ctx context.Context, state *tls.ConnectionState, now time.Time, maxAge time.Duration) (Leaf, error) {
 	h := handshakeFrom(ctx)
 	switch {
 	case h == nil || state == nil || !state.HandshakeComplete:
-		return nil, ErrNoHandshake
+		return Leaf{}, ErrNoHandshake
 	case state.DidResume:
-		return nil, ErrResumed
+		return Leaf{}, ErrResumed
 	}
 	if err := h.take(now, maxAge); err != nil {
-		return nil, err
+		return Leaf{}, err
 	}
 	if len(state.PeerCertificates) == 0 {
-		return nil, nil
+		return Leaf{}, nil
 	}
-	return state.PeerCertificates[0].Raw, nil
+	leaf := state.PeerCertificates[0]
+	return Leaf{DER: leaf.Raw, parsed: leaf}, nil
 }

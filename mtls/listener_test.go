@@ -36,14 +36,14 @@ func startListener(t *testing.T, change func(*mtls.ListenerOptions, *http.Server
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		der, err := mtls.TakeCertificate(r.Context(), r.TLS, now(), 5*time.Second)
+		leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, now(), 5*time.Second)
 		switch {
 		case err != nil:
 			fmt.Fprint(w, err)
-		case der == nil:
+		case leaf.DER == nil:
 			fmt.Fprint(w, "no certificate")
 		default:
-			fmt.Fprintf(w, "%d bytes", len(der))
+			fmt.Fprintf(w, "%d bytes", len(leaf.DER))
 		}
 	}))
 	options := mtls.ListenerOptions{

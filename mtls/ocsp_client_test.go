@@ -209,7 +209,7 @@ func TestOCSPClientAsEvidence(t *testing.T) {
 		want mtls.Reason
 	}{"good": {card, ""}, "revoked": {revoked, mtls.Revoked}} {
 		h.want(tt.card, mtls.RevocationUnavailable, name+", before anybody was asked")
-		if err := client.AskAll(t.Context(), h.verifier.Questions(tt.card.DER, h.clock()), responders); err != nil {
+		if err := client.AskAll(t.Context(), h.verifier.Questions(mtls.Leaf{DER: tt.card.DER}, h.clock()), responders); err != nil {
 			t.Error(err)
 		}
 		h.want(tt.card, tt.want, name)

@@ -126,7 +126,7 @@ func pkitsVerdict(t *testing.T, c pkitsCase) mtls.Verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verifier.Explain(pkitsFile(t, c.Target), pkitsTime())
+	return verifier.Explain(mtls.Leaf{DER: pkitsFile(t, c.Target)}, pkitsTime())
 }
 
 // The valid cases that stay refused, by what they need; docs/revocation.md
@@ -211,7 +211,7 @@ func TestPKITSWithEverythingHeld(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = verifier.Verify(pkitsFile(t, c.Target), pkitsTime())
+		_, err = verifier.Verify(mtls.Leaf{DER: pkitsFile(t, c.Target)}, pkitsTime())
 		if alone := pkitsVerdict(t, c).Refusal; (err == nil) != (alone == nil) {
 			t.Errorf("%s %s: alone %v, with everything %v", c.ID, c.Title, alone, err)
 		}

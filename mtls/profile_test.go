@@ -27,7 +27,7 @@ func TestCardsAreAccepted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			holder, err := v.Verify(card.Authentication.DER, today())
+			holder, err := v.Verify(mtls.Leaf{DER: card.Authentication.DER}, today())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +203,7 @@ func TestRootsAsAnchors(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := newVerifier(t, trust, mtls.Policy{}, freshCRLs(t, pki))
-	if _, err := v.Verify(newCard(t, pki, testpki.CardSpec{}).DER, today()); err != nil {
+	if _, err := v.Verify(mtls.Leaf{DER: newCard(t, pki, testpki.CardSpec{}).DER}, today()); err != nil {
 		t.Errorf("a good card: %v", err)
 	}
 	wantRefusal(t, v, newCard(t, pki, testpki.CardSpec{Issuer: pki.Issuer(testpki.Elementaire, testpki.Persons)}).DER, mtls.UntrustedIssuer)
@@ -221,13 +221,13 @@ func TestIdentifiers(t *testing.T) {
 	} {
 		der := newCard(t, pki, testpki.CardSpec{IdNat: id}).DER
 		wantRefusal(t, strict, der, mtls.Malformed)
-		holder, err := lenient.Verify(der, today())
+		holder, err := lenient.Verify(mtls.Leaf{DER: der}, today())
 		if err != nil || string(holder.Professional.IdNat) != id {
 			t.Errorf("%s where the policy accepts it: %v, %v", rule, holder.Professional.IdNat, err)
 		}
 	}
 	// The authority signed it: the wrong key is flagged, not refused.
-	holder, err := strict.Verify(newCard(t, pki, testpki.CardSpec{IdNat: "899900000001"}).DER, today())
+	holder, err := strict.Verify(mtls.Leaf{DER: newCard(t, pki, testpki.CardSpec{IdNat: "899900000001"}).DER}, today())
 	if err != nil || !errors.Is(holder.Professional.IdNat.Check(), identity.ErrCheckDigit) {
 		t.Errorf("RPPS with a wrong key: %v, %v", holder.Professional.IdNat, err)
 	}
@@ -238,7 +238,7 @@ func TestTestCards(t *testing.T) {
 	pki := newPKI(t, true)
 	der := newCard(t, pki, testpki.CardSpec{}).DER
 	evidence := freshCRLs(t, pki)
-	holder, err := newVerifier(t, trustOf(t, pki), mtls.Policy{TestCards: mtls.Accept}, evidence).Verify(der, today())
+	holder, err := newVerifier(t, trustOf(t, pki), mtls.Policy{TestCards: mtls.Accept}, evidence).Verify(mtls.Leaf{DER: der}, today())
 	if err != nil || !holder.Card.Test {
 		t.Errorf("where the policy accepts them: %+v, %v", holder.Card, err)
 	}

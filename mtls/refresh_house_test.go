@@ -133,7 +133,7 @@ func (h *house) fetchAll() {
 // is let in.
 func (h *house) verdict(card testpki.Pair) mtls.Reason {
 	h.t.Helper()
-	_, err := h.verifier.Verify(card.DER, h.clock())
+	_, err := h.verifier.Verify(mtls.Leaf{DER: card.DER}, h.clock())
 	var refusal *mtls.Refusal
 	if errors.As(err, &refusal) {
 		return refusal.Reason

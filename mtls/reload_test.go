@@ -54,7 +54,7 @@ func TestTrustReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := newVerifier(t, both, mtls.Policy{}, freshCRLs(t, pki))
-	accepted := func() bool { _, err := v.Verify(der, today()); return err == nil }
+	accepted := func() bool { _, err := v.Verify(mtls.Leaf{DER: der}, today()); return err == nil }
 
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

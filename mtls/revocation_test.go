@@ -34,7 +34,7 @@ func newBench(t *testing.T) *bench {
 // it is accepted.
 func (b *bench) judged(t *testing.T, policy mtls.RevocationPolicy, lists ...*mtls.CRL) mtls.Reason {
 	t.Helper()
-	if r := newVerifier(t, b.trust, mtls.Policy{Revocation: policy}, mtls.NewCRLSet(lists...)).Judge(b.card.DER, today()).Refusal; r != nil {
+	if r := newVerifier(t, b.trust, mtls.Policy{Revocation: policy}, mtls.NewCRLSet(lists...)).Judge(mtls.Leaf{DER: b.card.DER}, today()).Refusal; r != nil {
 		return r.Reason
 	}
 	return ""
@@ -220,7 +220,7 @@ func TestPolicyPerIssuer(t *testing.T) {
 	rootKey := mtls.NameKey(b.root.Certificate.RawSubject)
 	policy := mtls.Policy{PerIssuer: map[string]mtls.RevocationPolicy{rootKey: {Mode: mtls.RevocationOff}}}
 	evidence := mtls.NewCRLSet(listOf(t, b.issuer, testpki.CRLSpec{}))
-	if _, err := newVerifier(t, b.trust, policy, evidence).Verify(b.card.DER, today()); err != nil {
+	if _, err := newVerifier(t, b.trust, policy, evidence).Verify(mtls.Leaf{DER: b.card.DER}, today()); err != nil {
 		t.Errorf("the root's CRL is not asked for: %v", err)
 	}
 	wantRefusal(t, newVerifier(t, b.trust, policy, nil), b.card.DER, mtls.RevocationUnavailable)
@@ -234,7 +234,7 @@ func TestAnchorWithoutIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	evidence := mtls.NewCRLSet(listOf(t, b.issuer, testpki.CRLSpec{}))
-	if _, err := newVerifier(t, trust, mtls.Policy{}, evidence).Verify(b.card.DER, today()); err != nil {
+	if _, err := newVerifier(t, trust, mtls.Policy{}, evidence).Verify(mtls.Leaf{DER: b.card.DER}, today()); err != nil {
 		t.Error(err)
 	}
 }
@@ -251,7 +251,7 @@ func TestBypass(t *testing.T) {
 	b := newBench(t)
 	hour := time.Hour
 	judge := func(until time.Time, lists ...*mtls.CRL) mtls.Verdict {
-		return newVerifier(t, b.trust, mtls.Policy{}, bypassed{mtls.NewCRLSet(lists...), until}).Judge(b.card.DER, today())
+		return newVerifier(t, b.trust, mtls.Policy{}, bypassed{mtls.NewCRLSet(lists...), until}).Judge(mtls.Leaf{DER: b.card.DER}, today())
 	}
 	if v := judge(today().Add(hour)); v.Refusal != nil || !slices.Equal(v.Allowed, []mtls.Allowance{mtls.AllowedByBypass}) {
 		t.Errorf("no CRL, bypassed: %v, %v", v.Refusal, v.Allowed)
@@ -280,7 +280,7 @@ func TestAllowances(t *testing.T) {
 		"unknown":   {mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}, nil, []mtls.Allowance{mtls.AllowedUnknown}},
 		"off":       {mtls.RevocationPolicy{Mode: mtls.RevocationOff}, fresh, []mtls.Allowance{mtls.AllowedUnchecked}},
 	} {
-		v := newVerifier(t, b.trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...)).Judge(b.card.DER, today())
+		v := newVerifier(t, b.trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...)).Judge(mtls.Leaf{DER: b.card.DER}, today())
 		if v.Refusal != nil || !slices.Equal(v.Allowed, test.want) {
 			t.Errorf("%s: %v, %v", rule, v.Refusal, v.Allowed)
 		}

@@ -133,7 +133,7 @@ func TestReplaceTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.Replace(nil) // ignored
-	if _, err := v.Verify(der, today()); err != nil {
+	if _, err := v.Verify(mtls.Leaf{DER: der}, today()); err != nil {
 		t.Errorf("before: %v", err)
 	}
 	v.Replace(standard)

@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -18,6 +19,7 @@ type Verifier struct {
 	policy     Policy
 	evidence   Evidence
 	signatures signatureMemo
+	memo       pathMemo
 }
 
 // NewVerifier refuses a policy that says nothing sensible. With no evidence
@@ -57,8 +59,8 @@ func (v *Verifier) Policy() Policy { return v.policy }
 // Verify judges the certificate that a client proved to hold the key of. The
 // error is a *Refusal. The cardholder is who the verified certificate names;
 // whether that card is welcome here is for its record to say.
-func (v *Verifier) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
-	verdict := v.Judge(leafDER, now)
+func (v *Verifier) Verify(leaf Leaf, now time.Time) (identity.Cardholder, error) {
+	verdict := v.Judge(leaf, now)
 	if verdict.Refusal != nil {
 		return identity.Cardholder{}, verdict.Refusal
 	}
@@ -66,7 +68,7 @@ func (v *Verifier) Verify(leafDER []byte, now time.Time) (identity.Cardholder, e
 }
 
 // Judge is Verify for those who log which leniencies were used.
-func (v *Verifier) Judge(leafDER []byte, now time.Time) Verdict { return v.judge(leafDER, now, nil) }
+func (v *Verifier) Judge(leaf Leaf, now time.Time) Verdict { return v.judge(leaf, now, nil) }
 
 // Verdict is a judgement with its reasoning.
 type Verdict struct {
@@ -99,9 +101,9 @@ type Step struct {
 }
 
 // Explain judges as Verify does and tells every step.
-func (v *Verifier) Explain(leafDER []byte, now time.Time) Verdict {
+func (v *Verifier) Explain(leaf Leaf, now time.Time) Verdict {
 	var steps []Step
-	verdict := v.judge(leafDER, now, &steps)
+	verdict := v.judge(leaf, now, &steps)
 	verdict.Steps = steps
 	return verdict
 }
@@ -150,12 +152,12 @@ func (j *judgement) refused(rule string, r *Refusal) *Refusal {
 	return r
 }
 
-func (v *Verifier) judge(leafDER []byte, now time.Time, steps *[]Step) Verdict {
+func (v *Verifier) judge(leaf Leaf, now time.Time, steps *[]Step) Verdict {
 	j := v.begin(now, steps)
-	if len(leafDER) == 0 {
+	if len(leaf.DER) == 0 {
 		return Verdict{Refusal: j.refused("a certificate was sent", refuse(NoCertificate, "RFC 5246 §7.4.6", "the client sent none"))}
 	}
-	unverified, err := ParseCertificate(leafDER)
+	unverified, err := leaf.parse()
 	if err != nil {
 		r := refuse(Malformed, "RFC 5280 §4.1", err.Error())
 		r.Err = err
@@ -196,16 +198,39 @@ func (j *judgement) certificate(claims Claims) (path, *Refusal) {
 	if r := j.refused("within its validity", j.outsideValidity(c)); r != nil {
 		return nil, r
 	}
+	if paths := j.remembered(c); paths != nil {
+		if good, r := j.onPaths(claims, paths); r == nil {
+			return good, nil
+		}
+		j.startAgain()
+	}
 	paths, err := j.trust.paths(c, j.now, j.policy, j.usage())
 	if err != nil {
 		return nil, j.refused("a path to an anchor", untrusted(err))
 	}
-	if cps && !claims.fromIGC() {
+	good, r := j.onPaths(claims, paths)
+	if r == nil {
+		j.memo.remember(j.trust, sha256.Sum256(c.Raw), paths)
+	}
+	return good, r
+}
+
+// onPaths takes the steps that come after a path was found.
+func (j *judgement) onPaths(claims Claims, paths []path) (path, *Refusal) {
+	if j.policy.Profile == ProfileCPS && !claims.fromIGC() {
 		if r := j.profile(claims); r != nil {
 			return paths[0], r
 		}
 	}
 	return j.firstGood(paths)
+}
+
+// startAgain forgets what was noted on paths that are not judged by after all.
+func (j *judgement) startAgain() {
+	j.allowed, j.crlWork = nil, 0
+	if j.open != nil {
+		*j.open = nil
+	}
 }
 
 func (j *judgement) profile(claims Claims) *Refusal {

@@ -17,7 +17,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("judgement", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := v.Verify(der, today()); err != nil {
+			if _, err := v.Verify(mtls.Leaf{DER: der}, today()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -39,7 +39,7 @@ func TestValidity(t *testing.T) {
 	pki := newPKI(t, false)
 	v := newVerifier(t, trustOf(t, pki), mtls.Policy{}, freshCRLs(t, pki))
 	card := newCard(t, pki, testpki.CardSpec{NotBefore: today(), NotAfter: today()})
-	if _, err := v.Verify(card.DER, today()); err != nil {
+	if _, err := v.Verify(mtls.Leaf{DER: card.DER}, today()); err != nil {
 		t.Errorf("valid for this very second: %v", err)
 	}
 	expired := newCard(t, pki, testpki.CardSpec{NotBefore: today().AddDate(-3, 0, 0), NotAfter: today().Add(-time.Second)})
@@ -93,7 +93,7 @@ func TestRealTestCertificates(t *testing.T) {
 	off := mtls.Policy{TestCards: mtls.Accept, Revocation: mtls.RevocationPolicy{Mode: mtls.RevocationOff}}
 	v := newVerifier(t, trust, off, nil)
 
-	holder, err := v.Verify(read("leaf/TEST-CPE-2600301752-AUTH.pem"), at)
+	holder, err := v.Verify(mtls.Leaf{DER: read("leaf/TEST-CPE-2600301752-AUTH.pem")}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestRealTestCertificates(t *testing.T) {
 		t.Errorf("card %+v", holder.Card)
 	}
 
-	_, err = v.Verify(read("leaf/TEST-CPS-FORT-medecin-899900063480.pem"), at)
+	_, err = v.Verify(mtls.Leaf{DER: read("leaf/TEST-CPS-FORT-medecin-899900063480.pem")}, at)
 	var r *mtls.Refusal
 	if !errors.As(err, &r) || r.Reason != mtls.SignatureCertificate {
 		t.Fatalf("the signature certificate: %v", err)
@@ -118,7 +118,7 @@ func TestRealTestCertificates(t *testing.T) {
 		t.Errorf("claimed %+v", who)
 	}
 
-	_, err = v.Verify(read("leaf/TEST-CPE-2600301752-AUTH.pem"), today())
+	_, err = v.Verify(mtls.Leaf{DER: read("leaf/TEST-CPE-2600301752-AUTH.pem")}, today())
 	if !errors.As(err, &r) || r.Reason != mtls.Expired {
 		t.Errorf("eight years later: %v", err)
 	}
@@ -152,7 +152,7 @@ func TestRecheck(t *testing.T) {
 	issuer := pki.Issuer(testpki.Fort, testpki.Persons)
 	card := newCard(t, pki, testpki.CardSpec{})
 	before := newVerifier(t, trustOf(t, pki), mtls.Policy{}, freshCRLs(t, pki))
-	holder, err := before.Verify(card.DER, today())
+	holder, err := before.Verify(mtls.Leaf{DER: card.DER}, today())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestRecheck(t *testing.T) {
 	}
 	// The authority's own revocation reaches what it issued.
 	other := newCard(t, pki, testpki.CardSpec{})
-	holder, err = before.Verify(other.DER, today())
+	holder, err = before.Verify(mtls.Leaf{DER: other.DER}, today())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestRecheck(t *testing.T) {
 func TestExplain(t *testing.T) {
 	pki := newPKI(t, false)
 	v := newVerifier(t, trustOf(t, pki), mtls.Policy{}, freshCRLs(t, pki))
-	accepted := v.Explain(newCard(t, pki, testpki.CardSpec{}).DER, today())
+	accepted := v.Explain(mtls.Leaf{DER: newCard(t, pki, testpki.CardSpec{}).DER}, today())
 	if accepted.Refusal != nil || len(accepted.Path) != 2 || len(accepted.Steps) < 10 {
 		t.Fatalf("%+v", accepted)
 	}
@@ -214,7 +214,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("step %+v", step)
 		}
 	}
-	refused := v.Explain(newCard(t, pki, testpki.CardSpec{NotAfter: today().Add(-time.Hour)}).DER, today())
+	refused := v.Explain(mtls.Leaf{DER: newCard(t, pki, testpki.CardSpec{NotAfter: today().Add(-time.Hour)}).DER}, today())
 	last := refused.Steps[len(refused.Steps)-1]
 	if refused.Refusal == nil || last.Holds || last.Clause != refused.Refusal.Clause {
 		t.Errorf("refused by %+v, but the last step is %+v", refused.Refusal, last)

@@ -39,7 +39,7 @@ func (s *Server) forwarded(on listener) echo.MiddlewareFunc {
 			if err != nil {
 				return s.refuse(c, audit.Event{Kind: audit.KindProxyHeader}, fmt.Errorf("%w: %w", reasonForwarded, err))
 			}
-			r.leaf = taken.LeafDER
+			r.leaf = mtls.Leaf{DER: taken.LeafDER}
 			return next(c)
 		}
 	}
@@ -60,15 +60,15 @@ func peerOf(remote string) netip.Addr {
 }
 
 // takeLeaf is the certificate that a named proxy vouched for, else that of a
-// fresh handshake, once; nil when there is neither.
-func (s *Server) takeLeaf(c echo.Context) ([]byte, error) {
-	if leaf := requestOf(c).leaf; leaf != nil {
+// fresh handshake, once; without DER when there is neither.
+func (s *Server) takeLeaf(c echo.Context) (mtls.Leaf, error) {
+	if leaf := requestOf(c).leaf; leaf.DER != nil {
 		return leaf, nil
 	}
 	r := c.Request()
 	leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, s.o.Now(), s.o.HandshakeAge)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", reasonCertificateStale, err)
+		return mtls.Leaf{}, fmt.Errorf("%w: %w", reasonCertificateStale, err)
 	}
 	return leaf, nil
 }

@@ -22,7 +22,7 @@ import (
 // Verifier judges card certificates; *mtls.Verifier is one.
 type Verifier interface {
 	// Verify judges the leaf of a handshake; a refusal is an *mtls.Refusal.
-	Verify(leafDER []byte, now time.Time) (identity.Cardholder, error)
+	Verify(leaf mtls.Leaf, now time.Time) (identity.Cardholder, error)
 	// Recheck asks whether a certificate seen before is still good.
 	Recheck(cert identity.Certificate, now time.Time) error
 }

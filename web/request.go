@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"cpsgate/audit"
+	"cpsgate/mtls"
 	"cpsgate/sessions"
 )
 
@@ -23,7 +24,7 @@ type request struct {
 	started  time.Time
 	tongue   *tongue
 
-	leaf []byte // DER of the certificate that a named proxy vouches for; nil: none
+	leaf mtls.Leaf // that a named proxy vouches for
 
 	token    string           // of the session cookie, if it names a session
 	session  sessions.Session // valid when token is not empty

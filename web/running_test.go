@@ -12,13 +12,14 @@ import (
 
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
 	"cpsgate/web"
 )
 
 // brokenVerifier stands for a fault of ours.
 type brokenVerifier struct{}
 
-func (brokenVerifier) Verify([]byte, time.Time) (identity.Cardholder, error) {
+func (brokenVerifier) Verify(mtls.Leaf, time.Time) (identity.Cardholder, error) {
 	panic("secret detail of a fault")
 }
 func (brokenVerifier) Recheck(identity.Certificate, time.Time) error { return nil }

@@ -29,9 +29,9 @@ func serveChild(name, folder string) error {
 		return err
 	}
 	server, config, err := s.bareServer(pair)
-	if name == ours {
+	if name != bare {
 		debug.SetGCPercent(50) // as cpsgate serve does
-		server, config, err = s.cardServer(pair)
+		server, config, err = s.cardServer(pair, name == oursNew)
 	}
 	if err != nil {
 		return err
@@ -47,27 +47,34 @@ func serveChild(name, folder string) error {
 }
 
 // cardServer is the card listener as cpsgate serve has it, answering with the
-// verdict. At SIGHUP it reads the next CRL and puts it in force.
-func (s *site) cardServer(pair tls.Certificate) (*http.Server, *tls.Config, error) {
+// verdict. At SIGHUP it reads the next CRL and puts it in force. With forgetful,
+// each login comes under a trust of its own, so that no path is remembered.
+func (s *site) cardServer(pair tls.Certificate, forgetful bool) (*http.Server, *tls.Config, error) {
 	issuer, root, err := s.authorities()
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := mtls.NewTrust([]*x509.Certificate{issuer}, []*x509.Certificate{root})
-	if err != nil {
-		return nil, nil, err
+	var trusts [2]*mtls.Trust
+	for i := range trusts {
+		if trusts[i], err = mtls.NewTrust([]*x509.Certificate{issuer}, []*x509.Certificate{root}); err != nil {
+			return nil, nil, err
+		}
 	}
 	evidence := &swapped{}
 	if err := s.readInto(evidence, "issuer.crl"); err != nil {
 		return nil, nil, err
 	}
-	verifier, err := mtls.NewVerifier(trust, mtls.Policy{}, evidence)
+	verifier, err := mtls.NewVerifier(trusts[0], mtls.Policy{}, evidence)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.swapOnHangup(evidence)
+	var logins atomic.Uint64
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
+		if forgetful {
+			verifier.Replace(trusts[logins.Add(1)%2])
+		}
 		leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, now, 10*time.Second)
 		if err == nil {
 			_, err = verifier.Verify(leaf, now)
@@ -138,13 +145,12 @@ func (s *site) authorities() (issuer, root *x509.Certificate, err error) {
 // bareServer is what crypto/tls does by itself: the chain is verified in the
 // handshake.
 func (s *site) bareServer(pair tls.Certificate) (*http.Server, *tls.Config, error) {
-	issuer, root, err := s.authorities()
+	issuer, _, err := s.authorities()
 	if err != nil {
 		return nil, nil, err
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(issuer)
-	pool.AddCert(root)
+	pool.AddCert(issuer) // the anchor of cpsgate's too
 	config := &tls.Config{
 		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
 		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, SessionTicketsDisabled: true, NextProtos: []string{"http/1.1"},

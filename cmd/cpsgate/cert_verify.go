@@ -25,7 +25,7 @@ func (c *certVerifyCommand) Run(env *environment) error {
 	if at.IsZero() {
 		at = env.now()
 	}
-	verdict := verifier.Explain(leaf, at)
+	verdict := verifier.Explain(mtls.Leaf{DER: leaf}, at)
 	verdict.Refusal = c.heedBroken(verdict.Refusal, broken)
 	if err := c.write(env, verdict, at); err != nil {
 		return err

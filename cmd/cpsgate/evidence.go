@@ -92,11 +92,11 @@ func (j *judge) reload(ctx context.Context, c *Config) (*mtls.Trust, error) {
 
 // Verify asks the responders that the policy wants asked, then judges. What
 // cannot be had is for the policy to weigh, so it is only logged.
-func (j *judge) Verify(leafDER []byte, now time.Time) (identity.Cardholder, error) {
+func (j *judge) Verify(leaf mtls.Leaf, now time.Time) (identity.Cardholder, error) {
 	if j.ocsp != nil {
-		j.ask(j.Questions(leafDER, now))
+		j.ask(j.Questions(leaf, now))
 	}
-	verdict := j.Judge(leafDER, now)
+	verdict := j.Judge(leaf, now)
 	if verdict.Refusal != nil {
 		return identity.Cardholder{}, verdict.Refusal
 	}
