@@ -4,15 +4,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +15,6 @@ import (
 	"time"
 
 	"cpsgate/cardside"
-	"cpsgate/cardside/pcsc"
 	"cpsgate/internal/cardlab"
 	"cpsgate/internal/testpki"
 	"cpsgate/internal/virtualcard"
@@ -351,178 +345,6 @@ func TestOneEnrolmentsAPDUs(t *testing.T) {
 	} else {
 		t.Logf("%d APDUs", n)
 	}
-}
-
-// TestCardsThatLeave takes the card out at each APDU of an enrolment.
-func TestCardsThatLeave(t *testing.T) {
-	for _, protocol := range protocols(t) {
-		t.Run(protocol.name, func(t *testing.T) {
-			enrol := func(reader *cardlab.Reader) outcome {
-				return command(t, "271828\n", "make", "--rp", "sso.localhost", "--set-pin", "--reader", reader.Name, "--json")
-			}
-			var whole atomic.Int32
-			o := virtualcard.Options{Trace: func([]byte, []byte) { whole.Add(1) }}
-			protocol.set(&o)
-			t.Run("never", func(t *testing.T) {
-				enrol(fill(t, map[string]virtualcard.Options{"card": o})["card"]).ends(cardside.ExitDone)
-			})
-			for from := 1; from <= int(whole.Load()); from += cardlab.MaxReaders {
-				t.Run(fmt.Sprintf("from APDU %d", from), func(t *testing.T) {
-					cards := map[string]virtualcard.Options{}
-					for at := from; at < from+cardlab.MaxReaders && at <= int(whole.Load()); at++ {
-						o := virtualcard.Options{EjectAt: at}
-						protocol.set(&o)
-						cards[fmt.Sprintf("at APDU %d", at)] = o
-					}
-					for name, reader := range fill(t, cards) {
-						t.Run(name, func(t *testing.T) { enrol(reader).ends(cardside.ExitNoCard).reason(cardside.ReasonCardRemoved) })
-					}
-				})
-			}
-		})
-	}
-}
-
-func TestReadersAndWatch(t *testing.T) {
-	lab := cardlab.Start(t, 2)
-	options := virtualcard.Options{}
-	protocols(t)[0].set(&options)
-	card, err := virtualcard.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.Readers[0].Put(t, card)
-
-	var report cardside.ReadersReport
-	command(t, "", "readers", "--json").ends(cardside.ExitDone).json(&report)
-	i := slices.IndexFunc(report.Readers, func(r cardside.ReaderReport) bool { return r.Reader == lab.Readers[0].Name })
-	if i < 0 || report.Readers[i].Generation != cardside.CPS4 || !slices.Contains(report.Readers[i].Applications, cardside.AppFIDO) ||
-		report.Readers[i].ATR != virtualcard.ATRCPS4 {
-		t.Errorf("%+v", report)
-	}
-	command(t, "", "readers").ends(cardside.ExitDone).says("CPS4", "FIDO2", "pas de carte")
-
-	command(t, "", "info", "--reader", lab.Readers[1].Name, "--timeout", "300ms").ends(cardside.ExitNoCard).
-		says("Insérez la carte dans "+lab.Readers[1].Name, "Aucune carte n'a été insérée à temps")
-	command(t, "", "info", "--reader", "Virtual", "--json").ends(cardside.ExitUsage).reason(cardside.ReasonSeveralReaders)
-	command(t, "", "info", "--reader", "Nowhere", "--timeout", "10ms", "--json").ends(cardside.ExitService).reason(cardside.ReasonNoReader)
-
-	shown := follow(t, func(out string) bool { return strings.Contains(out, "CPS4") }, lab.Readers[0], "readers", "--live")
-	if !strings.HasSuffix(strings.TrimSpace(shown), "pas de carte") {
-		t.Errorf("live:\n%s", shown)
-	}
-	lab.Readers[0].Put(t, card)
-	watched := follow(t, func(out string) bool { return strings.Contains(out, "card-inserted") }, lab.Readers[0], "watch")
-	var events []pcsc.EventKind
-	for line := range strings.Lines(watched) {
-		var e cardside.WatchEvent
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatal(err)
-		}
-		if e.Reader == lab.Readers[0].Name {
-			events = append(events, e.Event)
-		}
-	}
-	if want := []pcsc.EventKind{pcsc.ReaderAdded, pcsc.CardInserted, pcsc.CardRemoved}; !slices.Equal(events, want) {
-		t.Errorf("watched %v; want %v", events, want)
-	}
-}
-
-// follow runs a command that goes on for ever until it has seen a card and that
-// the card is gone, and returns what it wrote.
-func follow(t *testing.T, seen func(string) bool, reader *cardlab.Reader, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out := &page{news: make(chan struct{}, 1000)}
-	env := &environment{ctx: ctx, stdout: out, stderr: out, getenv: func(string) string { return "" }, now: time.Now}
-	done := make(chan int, 1)
-	go func() { done <- run(env, args) }()
-	out.wait(t, seen)
-	before := out.String()
-	if err := reader.Eject(); err != nil {
-		t.Fatal(err)
-	}
-	out.wait(t, func(now string) bool {
-		since := strings.TrimPrefix(now, before)
-		return strings.Contains(since, "card-removed") || strings.Count(since, "pas de carte") >= 2
-	})
-	cancel()
-	if code := <-done; code != 0 {
-		t.Errorf("%q ended with %d", args, code)
-	}
-	return out.String()
-}
-
-// page is output that can be read while it is written.
-type page struct {
-	mu   sync.Mutex
-	text strings.Builder
-	news chan struct{}
-}
-
-func (p *page) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case p.news <- struct{}{}:
-	default:
-	}
-	return p.text.Write(b)
-}
-
-func (p *page) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
-}
-
-func (p *page) wait(t *testing.T, until func(string) bool) {
-	t.Helper()
-	limit := time.After(20 * time.Second)
-	for !until(p.String()) {
-		select {
-		case <-p.news:
-		case <-limit:
-			t.Fatalf("waited in vain; it wrote:\n%s", p.String())
-		}
-	}
-}
-
-func TestDoctorOfAHealthyWorkstation(t *testing.T) {
-	pki, err := testpki.New(testpki.Options{Test: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	holder, err := pki.Card(testpki.CardSpec{WithoutSignature: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := cardlab.NewToken(t, holder, cardlab.TokenOptions{})
-	options := virtualcard.Options{PIN: "271828"}
-	protocols(t)[0].set(&options)
-	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
-	server, ca := httpsServer(t, pki, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-
-	var report doctorReport
-	command(t, "", "doctor", "--module", token.Module, "--server", server, "--server-ca", ca, "--json").ends(cardside.ExitDone).json(&report)
-	for _, check := range report.Checks {
-		if check.State != cardside.CheckOK {
-			t.Errorf("%+v", check)
-		}
-	}
-	if !report.Healthy || len(report.Checks) != len(cardside.CheckNames()) {
-		t.Errorf("%d checks, healthy: %v", len(report.Checks), report.Healthy)
-	}
-	var readers cardside.ReadersReport
-	command(t, "", "readers", "--module", token.Module, "--json").ends(cardside.ExitDone).json(&readers)
-	i := slices.IndexFunc(readers.Readers, func(r cardside.ReaderReport) bool { return r.Reader == reader.Name })
-	if i < 0 || readers.Readers[i].TokenID != holder.TokenID {
-		t.Errorf("token id: %+v", readers)
-	}
-	command(t, "", "doctor", "--module", token.Module, "--server", server).ends(cardside.ExitFindings).says("ne fait pas confiance au serveur")
-	command(t, "", "doctor", "--module", token.Module, "--server", "https://127.0.0.1:1").ends(cardside.ExitFindings).says("Le serveur ne répond pas")
-	command(t, "", "doctor", "--module", "/no/such/module.so").ends(cardside.ExitFindings).says("La Cryptolib CPS manque")
 }
 
 func TestInfoIsRecordedOnce(t *testing.T) {

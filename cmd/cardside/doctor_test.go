@@ -137,3 +137,39 @@ func TestDoctorOfTheCertificate(t *testing.T) {
 		})
 	}
 }
+
+func TestDoctorOfAHealthyWorkstation(t *testing.T) {
+	pki, err := testpki.New(testpki.Options{Test: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder, err := pki.Card(testpki.CardSpec{WithoutSignature: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := cardlab.NewToken(t, holder, cardlab.TokenOptions{})
+	options := virtualcard.Options{PIN: "271828"}
+	protocols(t)[0].set(&options)
+	reader := fill(t, map[string]virtualcard.Options{"card": options})["card"]
+	server, ca := httpsServer(t, pki, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+
+	var report doctorReport
+	command(t, "", "doctor", "--module", token.Module, "--server", server, "--server-ca", ca, "--json").ends(cardside.ExitDone).json(&report)
+	for _, check := range report.Checks {
+		if check.State != cardside.CheckOK {
+			t.Errorf("%+v", check)
+		}
+	}
+	if !report.Healthy || len(report.Checks) != len(cardside.CheckNames()) {
+		t.Errorf("%d checks, healthy: %v", len(report.Checks), report.Healthy)
+	}
+	var readers cardside.ReadersReport
+	command(t, "", "readers", "--module", token.Module, "--json").ends(cardside.ExitDone).json(&readers)
+	i := slices.IndexFunc(readers.Readers, func(r cardside.ReaderReport) bool { return r.Reader == reader.Name })
+	if i < 0 || readers.Readers[i].TokenID != holder.TokenID {
+		t.Errorf("token id: %+v", readers)
+	}
+	command(t, "", "doctor", "--module", token.Module, "--server", server).ends(cardside.ExitFindings).says("ne fait pas confiance au serveur")
+	command(t, "", "doctor", "--module", token.Module, "--server", "https://127.0.0.1:1").ends(cardside.ExitFindings).says("Le serveur ne répond pas")
+	command(t, "", "doctor", "--module", "/no/such/module.so").ends(cardside.ExitFindings).says("La Cryptolib CPS manque")
+}
