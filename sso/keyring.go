@@ -163,7 +163,11 @@ func (k *signingKey) sign(typ string, claims any) (string, error) {
 }
 
 func (r *ring) pairwise(sector, person string) string {
+	return base64.RawURLEncoding.EncodeToString(r.derive("pairwise\x00" + sector + "\x00" + person))
+}
+
+func (r *ring) derive(text string) []byte {
 	mac := hmac.New(sha256.New, r.secret)
-	mac.Write([]byte(sector + "\x00" + person))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }

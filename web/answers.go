@@ -13,6 +13,7 @@ import (
 	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 	"cpsgate/sso/forwardauth"
 )
 
@@ -50,9 +51,12 @@ const (
 	reasonInternal         Reason = "internal"
 	reasonUnsaid           Reason = "reason-missing" // an act that needs a reason, without one
 	reasonNoFile           Reason = "file-missing"
-	reasonBusy             Reason = "import-busy" // another import is going on
-	reasonImportGone       Reason = "import-gone" // put away, or of another time of this server
-	reasonBearer           Reason = "bearer"      // no secret, or none that is known
+	reasonBusy             Reason = "import-busy"     // another import is going on
+	reasonImportGone       Reason = "import-gone"     // put away, or of another time of this server
+	reasonBearer           Reason = "bearer"          // no secret, or none that is known
+	reasonRequestOver      Reason = "request-over"    // an application's request: unknown, answered, or too old
+	reasonRequestBrowser   Reason = "request-browser" // it waits for another browser
+	reasonApplication      Reason = "application"     // a request of an application that cannot be answered to it
 )
 
 func (r Reason) Error() string { return string(r) }
@@ -176,6 +180,9 @@ var ownAnswers = map[Reason]answer{
 	reasonNoFile:           {http.StatusBadRequest, "file-missing", "", ""},
 	reasonBusy:             {http.StatusConflict, "import-busy", "", ""},
 	reasonImportGone:       {http.StatusNotFound, "import-gone", "", ""},
+	reasonRequestOver:      {http.StatusForbidden, "request-over", "", ""},
+	reasonRequestBrowser:   {http.StatusForbidden, "request-browser", "", ""},
+	reasonApplication:      {http.StatusBadRequest, "application", "", ""},
 	reasonBearer:           {http.StatusUnauthorized, "bearer", "", ""},
 }
 
@@ -217,8 +224,11 @@ func ownReason(err error) Reason {
 		over *sessionOver
 		size *http.MaxBytesError
 		e    *echo.HTTPError
+		app  *sso.Refusal
 	)
 	switch {
+	case errors.As(err, &app):
+		return reasonApplication
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &many):

@@ -19,6 +19,7 @@ const (
 	cookieSession  = "__Host-cps-session"  // the session token
 	cookieFlow     = "__Host-cps-flow"     // ties the card host's code to this browser
 	cookieCeremony = "__Host-cps-ceremony" // ties a passkey ceremony to this browser
+	cookieRequest  = "__Host-cps-request"  // ties requests of applications to this browser
 	cookieDoor     = "__Host-cps-door"     // the way in last used here; names nobody
 	cookieLanguage = "__Host-cps-lang"     // the switch's choice
 )

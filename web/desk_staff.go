@@ -119,8 +119,9 @@ func (s *Server) sections(c echo.Context) []navItem {
 		{pathEvidence, words["nav.evidence"], evidenceRoles},
 		{pathImports, words["nav.imports"], adminRoles},
 		{pathClients, words["nav.clients"], adminRoles},
+		{s.applications(), words["nav.applications"], adminRoles},
 	} {
-		if section.path == pathEvidence && s.o.Revocation == nil {
+		if section.path == "" || section.path == pathEvidence && s.o.Revocation == nil {
 			continue
 		}
 		if slices.ContainsFunc(section.roles, who.HasRole) {

@@ -140,5 +140,6 @@ func (s *Server) leave(c echo.Context, reason string) error {
 // us: "cookies" would take those of the whole domain.
 func forgetAll(c echo.Context) {
 	clearCookie(c, cookieFlow)
+	clearCookie(c, cookieRequest)
 	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
 }

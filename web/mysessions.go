@@ -11,7 +11,10 @@ import (
 )
 
 // signedOutView is the page after signing out.
-type signedOutView struct{ frame }
+type signedOutView struct {
+	frame
+	Back, App string // the application to go back to; "" = none
+}
 
 // signOut ends this browser's session. Without one it does no harm.
 func (s *Server) signOut(c echo.Context) error {
@@ -39,7 +42,7 @@ func (s *Server) signedOutPage(c echo.Context) error {
 	if r.token != "" {
 		return c.Redirect(http.StatusSeeOther, pathAccount)
 	}
-	return s.render(c, http.StatusOK, pageSignedOut, signedOutView{s.frame(c, r.tongue.words["signedout.title"])})
+	return s.render(c, http.StatusOK, pageSignedOut, signedOutView{frame: s.frame(c, r.tongue.words["signedout.title"])})
 }
 
 // endSession ends another of one's own sessions. One that is over already is

@@ -56,7 +56,7 @@ type Options struct {
 	Audit        *audit.Log
 	Trail        audit.Trail // what auditors search: the ledger that Audit writes to; nil: no search
 
-	Keys *sso.Keys // of the OpenID provider; nil: no single sign-on
+	SSO *sso.Provider // nil: no single sign-on
 
 	Revocation func() Revocation // what certificates are judged by; nil: no page tells
 	// ForwardAuth serves the proxies of applications; nil: no application is

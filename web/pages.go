@@ -31,6 +31,12 @@ const (
 	pageImports   = "imports"
 	pageImport    = "import"
 	pageLocked    = "locked"
+
+	pageConfirm      = "confirm"
+	pageConsent      = "consent"
+	pageActivity     = "activity"
+	pageLeave        = "leave"
+	pageApplications = "applications"
 )
 
 // shared are the templates that every page may use.
@@ -40,6 +46,7 @@ var shared = []string{"layout", "icons", "said", "queue", "import-list"}
 var every = []string{
 	pageSignIn, pageAccount, pageRefusal, pageSignedOut, pageDesk, pageTicket, pagePeople, pagePerson, pageApprovals,
 	pageAudit, pageFigures, pageClients, pageEvidence, pageImports, pageImport, pageLocked,
+	pageConfirm, pageConsent, pageActivity, pageLeave, pageApplications,
 }
 
 // pages holds every page parsed, by language and name.

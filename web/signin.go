@@ -19,7 +19,8 @@ type signInView struct {
 }
 
 // signInPage shows the two doors, the likelier first: the one asked for, else
-// the one last used on this workstation. Who is signed in is sent on.
+// the one last used on this workstation. Who is signed in is
+// sent on, unless they are to prove it afresh.
 func (s *Server) signInPage(c echo.Context) error {
 	r, wanted := requestOf(c), c.QueryParam("return")
 	if r.locked != "" {

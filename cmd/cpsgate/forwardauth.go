@@ -8,8 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cpsgate/enroll"
-	"cpsgate/identity"
-	"cpsgate/sessions"
 	"cpsgate/sso"
 	"cpsgate/sso/forwardauth"
 	"cpsgate/web"
@@ -40,7 +38,7 @@ func (p *program) openForwardAuth(ctx context.Context, c *Config, once forwardau
 		Sign: func(ctx context.Context, claims any) (string, error) {
 			return p.keys.Sign(ctx, sso.ES256, typForward, claims)
 		},
-		Context: contextOf, PeopleAge: c.ForwardAuth.PeopleAge, TokenLife: c.ForwardAuth.TokenLife, Now: p.now,
+		Context: c.SSO.levels().Context, PeopleAge: c.ForwardAuth.PeopleAge, TokenLife: c.ForwardAuth.TokenLife, Now: p.now,
 	}
 	for _, a := range c.ForwardAuth.Applications {
 		o.Applications = append(o.Applications, a.application())
@@ -51,15 +49,6 @@ func (p *program) openForwardAuth(ctx context.Context, c *Config, once forwardau
 	}
 	p.gate = gate
 	return &web.ForwardAuth{Gate: gate, Proxies: proxies}, nil
-}
-
-// contextOf tells how a session was opened (RFC 8176 §2): with a smart card or
-// another key in hardware, and its PIN.
-func contextOf(s sessions.Session) (acr string, amr []string) {
-	if s.Method == identity.MethodCPS {
-		return "", []string{"sc", "hwk", "pin", "mfa"}
-	}
-	return "", []string{"hwk", "pin", "user", "mfa"}
 }
 
 // forwardCollector tells how many checks ended in which way.

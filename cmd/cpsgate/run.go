@@ -41,6 +41,7 @@ type program struct {
 	trips    *roundTrips
 	keys     *sso.Keys
 	gate     *forwardauth.Gate // of applications behind proxies; nil: none
+	sso      *sso.Provider
 	judge    *judge
 
 	retention *audit.Retention // nil: events are kept for ever
@@ -210,12 +211,15 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	if err := p.openRetention(c, log); err != nil {
 		return err
 	}
+	p.sessions, p.registry = manager, registry
+	if err := p.openSSO(c, log, once); err != nil { // before Restore: applications are told of what no longer stands
+		return err
+	}
 	restored, err := manager.Restore(ctx)
 	if err != nil {
 		return fmt.Errorf("sessions: %w", err)
 	}
 	p.log.Info("sessions restored", "count", restored)
-	p.sessions, p.registry = manager, registry
 	zone, err := time.LoadLocation(c.Pages.TimeZone)
 	if err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)
@@ -233,7 +237,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, ForwardAuth: forward, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: once,
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
-		Trail: p.store, Revocation: p.judge.standing, Keys: p.keys, Spool: c.Data,
+		Trail: p.store, Revocation: p.judge.standing, SSO: p.sso, Spool: c.Data,
 	})
 	return err
 }
@@ -288,6 +292,7 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
 	group.Go(func() error { p.keys.Run(ctx); return nil })
+	group.Go(func() error { p.sso.Run(ctx); return nil })
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })
 	group.Go(func() error { p.judge.follow(ctx, p.registry); return nil })
 	group.Go(func() error { p.judge.askOn(ctx, p.registry); return nil })

@@ -19,7 +19,7 @@ import (
 func (p *program) openSessions(c *Config, log *audit.Log, standing func(context.Context, sessions.Session) error) (*sessions.Manager, web.Once, error) {
 	o := sessions.Options{
 		Keeper: p.store, Now: p.now, Log: p.log,
-		Limits: c.Sessions.limits(), Standing: standing, OnEnded: p.recordEnd(log),
+		Limits: c.Sessions.limits(), Standing: standing, OnEnded: p.ended(log),
 	}
 	var once web.Once = sessions.NewOnce(sessions.OnceOptions{Now: p.now})
 	if c.Sessions.Redis.URL != "" {
@@ -35,6 +35,15 @@ func (p *program) openSessions(c *Config, log *audit.Log, standing func(context.
 		return nil, nil, fmt.Errorf("sessions: %w", err)
 	}
 	return manager, once, nil
+}
+
+// ended ends what applications have of a session, and records what is to be.
+func (p *program) ended(log *audit.Log) func(context.Context, sessions.Session, string) {
+	record := p.recordEnd(log)
+	return func(ctx context.Context, s sessions.Session, reason string) {
+		p.sessionEnded(ctx, s, reason)
+		record(ctx, s, reason)
+	}
 }
 
 // recordEnd records the ends that nobody asked for; the others are recorded by

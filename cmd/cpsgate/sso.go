@@ -2,9 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net/http"
+	"os"
 
+	"cpsgate/audit"
+	"cpsgate/enroll"
+	"cpsgate/identity"
+	"cpsgate/sessions"
 	"cpsgate/sso"
+	"cpsgate/store"
 )
 
 // openKeys reads the signing keys, and makes them at the first start.
@@ -25,4 +34,86 @@ func (p *program) openKeys(ctx context.Context, c *Config) error {
 		return fmt.Errorf("sso.keys: %w", err)
 	}
 	return nil
+}
+
+// openSSO makes the OpenID provider over the sessions.
+func (p *program) openSSO(c *Config, log *audit.Log, once sso.Once) error {
+	files, err := c.SSO.clients()
+	if err != nil {
+		return err
+	}
+	clients, err := sso.NewClients(sso.ClientsOptions{Shelf: p.store, Files: files, Tell: tellSSO(log)})
+	if err != nil {
+		return fmt.Errorf("sso.clients: %w", err)
+	}
+	channel, err := openBackChannel(c.SSO.BackChannelCA)
+	if err != nil {
+		return fmt.Errorf("sso.back_channel_ca: %w", err)
+	}
+	c.SSO.sayLeniencies(p.log)
+	p.sso, err = sso.New(sso.Options{
+		Issuer: c.Main.Origin, Keys: p.keys, Clients: clients, Shelf: p.store, Once: once, Sessions: p.sessions,
+		Person: personOf(p.registry, p.store), Levels: c.SSO.levels(),
+		Confirm: sso.ConfirmPolicy(c.SSO.Confirm), PersonalWorkstations: c.SSO.PersonalWorkstations, RequirePushed: c.SSO.RequirePushed,
+		Tell: tellSSO(log), BackChannel: channel, Now: p.now, Log: p.log,
+	})
+	return err
+}
+
+// personOf reads who somebody is, and in what activities they come.
+func personOf(registry *enroll.Registry, _ *store.Store) func(context.Context, identity.PSIdNat) (sso.Person, error) {
+	return func(ctx context.Context, holder identity.PSIdNat) (sso.Person, error) {
+		who, err := registry.Professional(ctx, holder)
+		return sso.Person{Professional: who}, err
+	}
+}
+
+// tellSSO records what the provider did in the audit.
+func tellSSO(log *audit.Log) func(context.Context, sso.Event) error {
+	return func(ctx context.Context, e sso.Event) error {
+		event := &audit.Event{
+			Kind: e.Kind, Outcome: audit.Done, Reason: e.Reason, Actor: e.Holder, Subject: e.Holder, Session: e.Session, Detail: e.Detail,
+		}
+		if e.Client != "" {
+			event.Detail = "client " + e.Client
+			if e.Detail != "" {
+				event.Detail += ": " + e.Detail
+			}
+		}
+		switch {
+		case e.Refused:
+			event.Outcome = audit.Refused
+		case e.Failed:
+			event.Outcome = audit.Failed
+		case e.Kind == sso.EventSignIn:
+			event.Outcome = audit.Accepted
+		}
+		return log.Record(ctx, event)
+	}
+}
+
+// openBackChannel trusts the system's roots, and those of a file.
+func openBackChannel(file string) (*http.Client, error) {
+	if file == "" {
+		return sso.NewBackChannel(nil), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: no certificates", file)
+	}
+	return sso.NewBackChannel(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}), nil
+}
+
+// sessionEnded ends what applications have of a session that has ended.
+func (p *program) sessionEnded(ctx context.Context, s sessions.Session, reason string) {
+	if err := p.sso.SessionEnded(ctx, s, reason); err != nil {
+		p.log.ErrorContext(ctx, "applications are not told of a session's end", "session", s.ID, "error", err)
+	}
 }

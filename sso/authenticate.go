@@ -1,0 +1,200 @@
+package sso
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// credentials are what a client shows of itself.
+type credentials struct {
+	id, secret               string
+	basic                    bool // in the Authorization header
+	assertion, assertionType string
+	certificate              string // the verified subject of its TLS certificate, RFC 4514; "" = none
+	twice                    bool   // by more than one method
+	basicUnread              bool
+}
+
+// credentialsOf reads them from a request that guard has let through.
+func credentialsOf(r *http.Request) credentials {
+	f := r.PostForm
+	c := credentials{
+		id: f.Get("client_id"), secret: f.Get("client_secret"),
+		assertion: f.Get("client_assertion"), assertionType: f.Get("client_assertion_type"),
+		certificate: certificateOf(r.Context()),
+	}
+	id, secret, basic := r.BasicAuth()
+	if !basic {
+		return c
+	}
+	c.twice = c.secret != "" || c.assertion != "" || c.id != "" && c.id != id
+	var err1, err2 error
+	c.basic = true
+	c.id, err1 = url.QueryUnescape(id) // RFC 6749 §2.3.1
+	c.secret, err2 = url.QueryUnescape(secret)
+	c.basicUnread = err1 != nil || err2 != nil
+	return c
+}
+
+// authenticate finds the client that credentials prove, by the one method that
+// it is registered with.
+func (p *Provider) authenticate(ctx context.Context, c credentials) (*Client, error) {
+	if c.twice || c.secret != "" && c.assertion != "" {
+		return nil, refuse(InvalidRequest, "client-auth-twice", "a client proves itself by one method") // RFC 6749 §2.3
+	}
+	if c.id == "" && c.assertion != "" {
+		c.id = claimedIssuer(c.assertion)
+	}
+	client, err := p.client(ctx, c.id)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.prove(ctx, client, c); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+func (p *Provider) prove(ctx context.Context, client *Client, c credentials) error {
+	wrong := refuse(InvalidClient, "client-auth", "the client did not prove itself in the way it is registered with")
+	wrong.Client = client.ID
+	proven := false
+	switch client.Auth {
+	case AuthNone:
+		proven = c.secret == "" && c.assertion == ""
+	case AuthSecretBasic:
+		proven = c.basic && !c.basicUnread && client.knows(c.secret)
+	case AuthSecretPost:
+		proven = !c.basic && client.knows(c.secret)
+	case AuthPrivateKeyJWT:
+		if c.assertionType != oidc.ClientAssertionTypeJWTAssertion {
+			return wrong
+		}
+		return p.proveByAssertion(ctx, client, c.assertion)
+	case AuthTLS:
+		proven = c.secret == "" && c.assertion == "" && c.certificate != "" && c.certificate == client.TLSSubject
+	}
+	if !proven {
+		return wrong
+	}
+	return nil
+}
+
+// The bounds of an assertion.
+const (
+	assertionLife = 5 * time.Minute // at most, from now
+	clockSkew     = time.Minute
+)
+
+// assertion is what is read of a client's JWT (RFC 7523 §3).
+type assertion struct {
+	Issuer    string        `json:"iss"`
+	Subject   string        `json:"sub"`
+	Audience  oidc.Audience `json:"aud"`
+	ID        string        `json:"jti"`
+	Expires   int64         `json:"exp"`
+	NotBefore int64         `json:"nbf"`
+}
+
+// proveByAssertion judges a JWT signed by one of the client's keys: for us, for
+// a few minutes, once.
+func (p *Provider) proveByAssertion(ctx context.Context, client *Client, token string) error {
+	payload, err := client.verify(token)
+	if err != nil {
+		return p.badAssertion(client, "not signed by a key of this client")
+	}
+	var a assertion
+	if err := json.Unmarshal(payload, &a); err != nil {
+		return p.badAssertion(client, "not a client assertion")
+	}
+	now, expires := p.o.Now(), time.Unix(a.Expires, 0)
+	switch {
+	case a.Issuer != client.ID || a.Subject != client.ID:
+		return p.badAssertion(client, "iss and sub must be the client_id")
+	case !slices.Contains(a.Audience, p.o.Issuer) && !slices.Contains(a.Audience, p.o.Issuer+PathToken):
+		return p.badAssertion(client, "aud must be this provider")
+	case !now.Before(expires.Add(clockSkew)) || expires.After(now.Add(assertionLife+clockSkew)):
+		return p.badAssertion(client, "exp must be within five minutes")
+	case time.Unix(a.NotBefore, 0).After(now.Add(clockSkew)):
+		return p.badAssertion(client, "nbf is to come")
+	case a.ID == "":
+		return p.badAssertion(client, "jti is missing")
+	}
+	first, err := p.o.Shelf.First(ctx, sha256.Sum256([]byte("assertion\x00"+client.ID+"\x00"+a.ID)), expires.Add(2*clockSkew))
+	if err != nil {
+		return fmt.Errorf("remembering an assertion: %w", err)
+	}
+	if !first {
+		return p.badAssertion(client, "this assertion was used before")
+	}
+	return nil
+}
+
+func (p *Provider) badAssertion(client *Client, detail string) error {
+	r := refuse(InvalidClient, "client-assertion", detail)
+	r.Client = client.ID
+	return r
+}
+
+// verify gives the payload of a JWT that one of the client's keys signed, by
+// an algorithm that goes with the key (RFC 8725 §3.1).
+func (c *Client) verify(token string) ([]byte, error) {
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256})
+	if err != nil {
+		return nil, err
+	}
+	set, err := c.keys()
+	if err != nil {
+		return nil, err
+	}
+	header := parsed.Signatures[0].Protected
+	for _, key := range set.Keys {
+		if header.KeyID != "" && key.KeyID != "" && key.KeyID != header.KeyID || key.Algorithm != "" && key.Algorithm != header.Algorithm {
+			continue
+		}
+		if payload, err := parsed.Verify(key.Key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, ErrNotOurs
+}
+
+// claimedIssuer is whose an assertion says that it is. Nothing is proved by it.
+func claimedIssuer(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256})
+	if err != nil {
+		return ""
+	}
+	var a assertion
+	if err := json.Unmarshal(parsed.UnsafePayloadWithoutVerification(), &a); err != nil {
+		return ""
+	}
+	return a.Issuer
+}
+
+type certificateKey struct{}
+
+// WithCertificate tells that a request came over TLS with a client certificate
+// whose subject was verified (RFC 8705 §2.1.2).
+func WithCertificate(ctx context.Context, subject string) context.Context {
+	return context.WithValue(ctx, certificateKey{}, subject)
+}
+
+func certificateOf(ctx context.Context) string {
+	subject, _ := ctx.Value(certificateKey{}).(string)
+	return subject
+}

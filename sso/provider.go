@@ -1,0 +1,175 @@
+package sso
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"cpsgate/identity"
+)
+
+// ConfirmPolicy is when a person who is signed in already is asked whether it
+// is they before an application is told.
+type ConfirmPolicy string
+
+// The policies.
+const (
+	ConfirmNever  ConfirmPolicy = "never"
+	ConfirmShared ConfirmPolicy = "shared" // on workstations that several people use: all, unless named otherwise
+	ConfirmAlways ConfirmPolicy = "always"
+)
+
+// Person is who is told of to applications.
+type Person struct {
+	identity.Professional
+	Activities []Activity // one for each active card; the latest used first
+}
+
+// Activity is in what a person comes: what the certificate of one card says.
+type Activity struct {
+	Card       string // token id
+	Profession identity.Profession
+	Training   bool
+	Structure  identity.StructureID
+	Employer   string
+}
+
+// Event is what the provider did or refused, for the audit.
+type Event struct {
+	Kind    string // see the Event constants
+	Refused bool
+	Failed  bool
+	Reason  string
+	Client  string
+	Holder  identity.PSIdNat
+	Session string
+	Detail  string // for operators
+}
+
+// The kinds of event.
+const (
+	EventSignIn  = "sso.sign-in" // a code was given, or refused
+	EventToken   = "sso.token"   // a refused request of a client
+	EventReuse   = "sso.reuse"   // a code or refresh token came twice: its grant ended
+	EventConsent = "sso.consent"
+	EventLogout  = "sso.logout"      // a client asked, or was refused, to sign someone out
+	EventTold    = "sso.logout-told" // a client was told of a session's end, or could not be
+	EventClient  = "sso.client"      // a client was added, changed or removed
+)
+
+// Options of a Provider. What has no default said is needed.
+type Options struct {
+	Issuer   string // https://sso.example.fr, without a path
+	Keys     *Keys
+	Clients  *Clients
+	Shelf    Shelf
+	Once     Once
+	Sessions Sessions
+	Person   func(context.Context, identity.PSIdNat) (Person, error)
+
+	Levels  Levels // nil: DefaultLevels
+	Confirm ConfirmPolicy
+	// PersonalWorkstations are those that one person alone uses, for ConfirmShared.
+	PersonalWorkstations []string
+	RequirePushed        bool // refuse requests that were not pushed
+
+	// Tell records an event; what cannot be recorded is refused.
+	Tell func(context.Context, Event) error
+	// BackChannel sends logout tokens; nil: a client with a deadline that
+	// follows no redirect.
+	BackChannel *http.Client
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
+}
+
+// Provider is the OpenID provider. It is safe for concurrent use.
+type Provider struct {
+	o         Options
+	endpoints http.Handler
+	wake      chan struct{} // somebody is to be told
+}
+
+// What is kept to be taken once.
+const (
+	onceCode    = "sso.code"
+	oncePushed  = "sso.pushed"
+	onceRequest = "sso.request"
+	onceLogout  = "sso.logout"
+)
+
+// New checks the options and the clients of the file.
+func New(o Options) (*Provider, error) {
+	if o.Keys == nil || o.Clients == nil || o.Shelf == nil || o.Once == nil || o.Sessions == nil || o.Person == nil || o.Tell == nil {
+		return nil, errors.New("sso: keys, clients, shelf, once, sessions, person and tell are all needed")
+	}
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil || issuer.Scheme != "https" || o.Issuer != "https://"+issuer.Host {
+		return nil, fmt.Errorf("sso: issuer %q is not of the form https://host[:port]", o.Issuer)
+	}
+	if o.Levels == nil {
+		o.Levels = DefaultLevels()
+	}
+	if err := o.Levels.Check(); err != nil {
+		return nil, fmt.Errorf("sso: levels: %w", err)
+	}
+	o.Confirm = cmp.Or(o.Confirm, ConfirmShared)
+	if !slices.Contains([]ConfirmPolicy{ConfirmNever, ConfirmShared, ConfirmAlways}, o.Confirm) {
+		return nil, fmt.Errorf("sso: confirm: %q is not known", o.Confirm)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.BackChannel == nil {
+		o.BackChannel = NewBackChannel(nil)
+	}
+	p := &Provider{o: o, wake: make(chan struct{}, 1)}
+	p.endpoints = p.newEndpoints()
+	return p, nil
+}
+
+// client finds a client by its id; an unknown one is a *Refusal.
+func (p *Provider) client(ctx context.Context, id string) (*Client, error) {
+	c, err := p.o.Clients.Find(ctx, id)
+	if errors.Is(err, ErrClientUnknown) {
+		return nil, refuse(InvalidClient, "client-unknown", "this client is not known here")
+	}
+	return c, err
+}
+
+// Client finds a client, for pages that name it.
+func (p *Provider) Client(ctx context.Context, id string) (*Client, error) { return p.client(ctx, id) }
+
+// Person reads who somebody is, for pages that name them.
+func (p *Provider) Person(ctx context.Context, holder identity.PSIdNat) (Person, error) {
+	return p.o.Person(ctx, holder)
+}
+
+// Clients are the applications known.
+func (p *Provider) Clients() *Clients { return p.o.Clients }
+
+// told records a refusal and passes the error on. A refusal that cannot be
+// recorded is refused all the same, as a fault of ours.
+func (p *Provider) told(ctx context.Context, err error) error {
+	var refused *Refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	return p.tell(ctx, Event{Kind: EventSignIn, Refused: true, Reason: refused.Reason, Client: refused.Client, Detail: refused.Detail}, err)
+}
+
+func (p *Provider) tell(ctx context.Context, e Event, cause error) error {
+	if err := p.o.Tell(ctx, e); err != nil {
+		return fmt.Errorf("recording %s: %w", e.Kind, err)
+	}
+	return cause
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"cpsgate/identity"
+	"cpsgate/sso"
+)
+
+// askView is a question between a sign-in and an application.
+type askView struct {
+	frame
+	Request string // the key of the request that waits
+	App     string
+	Person  string
+	With    string // what they signed in with
+
+	Told       []string       // consent: what the application is told
+	Activities []activityView // choice of an activity
+}
+
+type activityView struct{ Card, Label, Place string }
+
+// ask shows the question of a step.
+func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key string) error {
+	r, ctx := requestOf(c), c.Request().Context()
+	client, err := s.o.SSO.Client(ctx, request.Client)
+	if err != nil {
+		return err
+	}
+	person, err := s.o.SSO.Person(ctx, r.session.Holder)
+	if err != nil {
+		return err
+	}
+	view := askView{Request: key, App: client.Name, Person: named(person.Professional), With: r.tongue.with(r.session.Method, r.session.CardTokenID)}
+	page, title := pageConfirm, "confirm.title"
+	switch step {
+	case sso.StepConsent:
+		page, title = pageConsent, "consent.title"
+		view.Told = r.tongue.told(client, request.Scopes)
+	case sso.StepChoose:
+		page, title = pageActivity, "activity.title"
+		for _, a := range person.Activities {
+			view.Activities = append(view.Activities, r.tongue.activity(a))
+		}
+	}
+	heading, err := r.tongue.words.say(title)
+	if err != nil {
+		return err
+	}
+	view.frame = s.frame(c, heading)
+	view.Switch = "/language/" + r.tongue.other + "?" + url.Values{"return": {continueAt(key)}}.Encode()
+	allowForms(c, client.Origins())
+	return s.render(c, http.StatusOK, page, view)
+}
+
+// allowForms lets a form of this page end at an application: browsers hold
+// redirects of a form to form-action too (CSP Level 3 §6.4.2.1).
+func allowForms(c echo.Context, origins []string) {
+	h := c.Response().Header()
+	allowed := "form-action " + strings.Join(append([]string{"'self'"}, origins...), " ")
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "form-action 'self'", allowed, 1))
+}
+
+// named is a person as they know themselves.
+func named(p identity.Professional) string {
+	return strings.TrimSpace(p.GivenName + " " + strings.ToUpper(p.FamilyName))
+}
+
+// with tells what a session was opened with.
+func (t *tongue) with(method identity.Method, card string) string {
+	key := "with.key"
+	switch {
+	case method == identity.MethodCPS:
+		key = "with.card"
+	case card != "":
+		key = "with.passkey"
+	}
+	text, err := t.words.fill(key, map[string]string{"number": cardNumber(card)})
+	if err != nil { // the keys above are held to exist by a test
+		return fmt.Sprint(method)
+	}
+	return text
+}
+
+// told lists what an application learns.
+func (t *tongue) told(client *sso.Client, scopes []string) []string {
+	list := []string{t.words["consent.told.sign-in"]}
+	for _, s := range scopes {
+		switch s {
+		case sso.ScopeProfile, sso.ScopePSC:
+			list = append(list, t.words["consent.told.name"])
+		case sso.ScopeGroups:
+			list = append(list, t.words["consent.told.groups"])
+		}
+	}
+	if client.Claims == sso.ShapePSC || client.Subject == sso.SubjectPublic {
+		list = append(list, t.words["consent.told.identifier"])
+	}
+	if client.Claims == sso.ShapePSC {
+		list = append(list, t.words["consent.told.practice"])
+	}
+	return list
+}
+
+func (t *tongue) activity(a sso.Activity) activityView {
+	label := a.Profession.String()
+	if a.Training {
+		label = strings.ReplaceAll(t.words["activity.training"], "{profession}", label)
+	}
+	place := a.Employer
+	if place == "" {
+		place = string(a.Structure)
+	}
+	return activityView{Card: a.Card, Label: label, Place: place}
+}
