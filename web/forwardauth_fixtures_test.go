@@ -42,7 +42,7 @@ func applications() []forwardauth.Application {
 }
 
 // forwarding is a house whose applications are behind proxies.
-func forwarding(t testing.TB) *house {
+func forwarding(t testing.TB, changes ...func(*web.Options)) *house {
 	t.Helper()
 	return newHouse(t, plan{options: func(o *web.Options) {
 		gate, err := forwardauth.New(forwardauth.Options{
@@ -54,6 +54,9 @@ func forwarding(t testing.TB) *house {
 		})
 		must(t, err)
 		o.ForwardAuth = &web.ForwardAuth{Gate: gate, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		for _, change := range changes {
+			change(o)
+		}
 	}})
 }
 
