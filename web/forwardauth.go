@@ -112,7 +112,6 @@ var (
 	noSniff    = []string{"nosniff"}
 	noReferrer = []string{"no-referrer"}
 	challenged = []string{"Cookie"}
-	empty      = []string{"0"}
 )
 
 // named tells whether the other end of the connection is a proxy of ours.
@@ -192,7 +191,6 @@ func (d *forwardDoor) check(w http.ResponseWriter, r *http.Request, f forwardedR
 	for _, field := range pass.Fields {
 		h[field.Name] = field.Values
 	}
-	h["Content-Length"] = empty
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -17,17 +17,15 @@ import (
 // The fields of an answer that lets a request go on. Proxies must take them
 // from requests, under every spelling, before they add ours.
 const (
-	FieldUser        = "Remote-User"         // PS_IdNat
-	FieldName        = "Remote-Name"         // given name, family name; UTF-8
-	FieldGroups      = "Remote-Groups"       // comma-separated: roles, profession-<code>, specialty-<code>
-	FieldMethod      = "X-Cpsgate-Method"    // cps or fido2
-	FieldProof       = "X-Cpsgate-Proof"     // who vouched for the passkey
-	FieldACR         = "X-Cpsgate-Acr"       // level, as OpenID Connect clients get it
-	FieldAuthTime    = "X-Cpsgate-Auth-Time" // of the last proof by PIN, Unix seconds
-	FieldSession     = "X-Cpsgate-Session"   // handle, for logs; opens nothing
-	FieldIdNat       = "X-Cpsgate-Id-Nat"    // PS_IdNat, as Remote-User
-	FieldFamilyName  = "X-Cpsgate-Family-Name"
-	FieldGivenName   = "X-Cpsgate-Given-Name"
+	FieldUser        = "Remote-User"          // PS_IdNat
+	FieldName        = "Remote-Name"          // given name, family name; UTF-8
+	FieldGroups      = "Remote-Groups"        // comma-separated: roles, profession-<code>, specialty-<code>
+	FieldMethod      = "X-Cpsgate-Method"     // cps or fido2
+	FieldProof       = "X-Cpsgate-Proof"      // who vouched for the passkey
+	FieldACR         = "X-Cpsgate-Acr"        // level, as OpenID Connect clients get it
+	FieldAuthTime    = "X-Cpsgate-Auth-Time"  // of the last proof by PIN, Unix seconds
+	FieldSession     = "X-Cpsgate-Session"    // handle, for logs; opens nothing
+	FieldIdNat       = "X-Cpsgate-Id-Nat"     // PS_IdNat, as Remote-User
 	FieldProfession  = "X-Cpsgate-Profession" // code of TRE_G15
 	FieldSpecialties = "X-Cpsgate-Specialties"
 	FieldStructure   = "X-Cpsgate-Structure"
@@ -115,16 +113,17 @@ type claims struct {
 
 // fields tells the same by single fields.
 func (c claims) fields(signed string) []Field {
-	var fields []Field
-	for _, f := range [][2]string{
+	all := [...][2]string{
 		{FieldUser, c.Subject}, {FieldName, c.Name}, {FieldGroups, strings.Join(c.Groups, ",")},
 		{FieldMethod, c.Method}, {FieldProof, c.Proof}, {FieldACR, c.ACR}, {FieldAuthTime, strconv.FormatInt(c.AuthTime, 10)},
-		{FieldSession, c.Session}, {FieldIdNat, c.Subject}, {FieldFamilyName, c.FamilyName}, {FieldGivenName, c.GivenName},
+		{FieldSession, c.Session}, {FieldIdNat, c.Subject},
 		{FieldProfession, c.Profession}, {FieldSpecialties, strings.Join(c.Specialties, ",")}, {FieldStructure, c.Structure},
 		{FieldToken, signed},
-	} {
-		if value := printable(f[1]); value != "" {
-			fields = append(fields, Field{f[0], []string{value}})
+	}
+	fields, values := make([]Field, 0, len(all)), make([]string, len(all)) // one array for all values: many passes are kept
+	for i, f := range all {
+		if values[i] = printable(f[1]); values[i] != "" {
+			fields = append(fields, Field{f[0], values[i : i+1 : i+1]})
 		}
 	}
 	return fields
@@ -134,7 +133,7 @@ func (c claims) fields(signed string) []Field {
 func FieldNames() []string {
 	return []string{
 		FieldUser, FieldName, FieldGroups, FieldMethod, FieldProof, FieldACR, FieldAuthTime, FieldSession, FieldIdNat,
-		FieldFamilyName, FieldGivenName, FieldProfession, FieldSpecialties, FieldStructure, FieldToken,
+		FieldProfession, FieldSpecialties, FieldStructure, FieldToken,
 	}
 }
 
