@@ -1,0 +1,42 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
+
+// Caller is a server as tests call it.
+type Caller struct{ s *server }
+
+// NewCaller reads an address.
+func NewCaller(address string, o Options) (*Caller, error) {
+	s, err := newServer(address, o)
+	return &Caller{s}, err
+}
+
+// Origin is what client data would name.
+func (c *Caller) Origin() string { return c.s.origin }
+
+// Requests counts what was sent.
+func (c *Caller) Requests() int { return c.s.requests }
+
+// Claim sends a claim and returns the ticket named in the answer.
+func (c *Caller) Claim(ctx context.Context) (ticket string, resent bool, err error) {
+	var answer claimed
+	resent, err = c.s.call(ctx, "/enroll/claim", claim{Code: "7K3M-9QXD"}, &answer)
+	return answer.Ticket, resent, err
+}
+
+// Read judges an answer of that status and type.
+func Read(status int, kind string, body []byte) error {
+	var into claimed
+	return read(&http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {kind}}}, body, &into)
+}
+
+// ReadCreation and ReadRequest report whether options can be used.
+func ReadCreation(text json.RawMessage) error { _, err := readCreation(text); return err }
+func ReadRequest(text json.RawMessage) error  { _, err := readRequest(text); return err }
+
+// RandomPIN draws a first PIN.
+var RandomPIN = randomPIN
