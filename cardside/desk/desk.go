@@ -104,7 +104,7 @@ type Outcome struct {
 	Left     Remains      `json:"-"`
 	Requests int          `json:"requests"` // to the server
 	// Machine is the time from the code to the passkey, people's not counted.
-	Machine time.Duration `json:"machineNanoseconds"`
+	Machine time.Duration `json:"-"`
 }
 
 // PINOutcome is what became of the applet's PIN.

@@ -74,6 +74,8 @@ func TestEnrollAndAssertWhere(t *testing.T) {
 	command(t, "", "assert", "--server", "https://x.example", "--silent", "--config", none).ends(cardside.ExitUsage).says("--rp")
 	command(t, "", "assert", "--server", "http://x.example", "--config", none, "--json").ends(cardside.ExitServer).reason(cardside.ReasonServer)
 	command(t, "", "enroll", "--help").ends(cardside.ExitDone).says("--card-pin-fd", "--really-erase-this-card")
+	command(t, "", "help", "enroll").ends(cardside.ExitDone).says("La carte peut être retirée", "--first-pin-fd", "leftOnCard")
+	command(t, "", "help", "enroll", "--lang", "en").ends(cardside.ExitDone).says("enrol a card at the desk", "--first-pin-fd", "leftOnCard")
 }
 
 func FuzzSettings(f *testing.F) {

@@ -1,13 +1,30 @@
 package main
 
 import (
+	"embed"
 	"fmt"
 
 	"cpsgate/cardside"
 )
 
 type helpCommand struct {
+	Enroll    helpEnrollCommand    `cmd:"" help:"help.help-enroll"`
 	ExitCodes helpExitCodesCommand `cmd:"" help:"help.exit-codes"`
+}
+
+//go:embed guides
+var guides embed.FS
+
+type helpEnrollCommand struct{}
+
+// Run says how a card is enrolled, and what happens when it is not.
+func (helpEnrollCommand) Run(a *act) error {
+	guide, err := guides.ReadFile("guides/enroll." + string(a.language) + ".txt")
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(guide)
+	return err
 }
 
 type helpExitCodesCommand struct{}

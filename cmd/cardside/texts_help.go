@@ -78,6 +78,7 @@ var helpTexts = map[string]text{
 	"help.reset-really":       {"Confirme que cette carte doit vraiment être effacée.", "Confirms that this card is really to be erased."},
 	"help.watch":              {"Insertions et retraits, une ligne de JSON chacun.", "Insertions and removals, one line of JSON each."},
 	"help.help":               {"Aide sur un sujet.", "Help on a subject."},
+	"help.help-enroll":        {"Enrôler une carte au guichet, pas à pas.", "Enrolling a card at the desk, step by step."},
 	"help.exit-codes":         {"Les codes de sortie et leurs raisons.", "The exit codes and their reasons."},
 }
 
