@@ -106,6 +106,7 @@ func (s *sitting) make(ctx context.Context, due asked) (message registration, id
 		}
 		creation := options.creation(s.info, s.answer.Policy, ceremony.Hash())
 		creation.PIN = s.pin
+		creation.MinPINLength = creation.MinPINLength && s.card.Name == cardside.EngineCTAP2 // libfido2 cannot ask for it
 		made, err = s.card.MakeCredential(ctx, creation)
 		return err
 	})

@@ -195,11 +195,7 @@ func (s *sitting) sit(ctx context.Context) error {
 	}
 	ctx, stop := s.watch(ctx)
 	defer stop()
-	err := s.stages(ctx)
-	if removed := s.removed(ctx, err); removed != nil {
-		return removed
-	}
-	return err
+	return s.orRemoved(ctx, s.stages(ctx))
 }
 
 func (s *sitting) stages(ctx context.Context) error {

@@ -89,9 +89,9 @@ func (s *sitting) watch(ctx context.Context) (watched context.Context, stop func
 	}
 }
 
-// removed tells whether the card has gone, whatever it was that failed first:
-// many a driver reports a failed transmission for it. nil: it is there.
-func (s *sitting) removed(ctx context.Context, err error) error {
+// orRemoved is err, or the removal of the card where that explains it: many a
+// driver reports a failed transmission first.
+func (s *sitting) orRemoved(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -100,12 +100,13 @@ func (s *sitting) removed(ctx context.Context, err error) error {
 	}
 	var failed *pcsc.Error
 	if !errors.As(err, &failed) || ctx.Err() != nil {
-		return nil
+		return err
 	}
-	if still := s.card.Still(ctx); errors.Is(still, pcsc.ErrRemoved) || errors.Is(still, pcsc.ErrNoReader) || errors.Is(still, pcsc.ErrNoCard) {
+	still := s.card.Still(ctx)
+	if errors.Is(still, pcsc.ErrRemoved) || errors.Is(still, pcsc.ErrNoReader) || errors.Is(still, pcsc.ErrNoCard) {
 		return &pcsc.Error{Op: "finding the card again", Kind: pcsc.ErrRemoved}
 	}
-	return nil
+	return err
 }
 
 // Explain says an error of Enrol in words: the server's refusals in the

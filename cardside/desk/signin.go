@@ -141,10 +141,7 @@ func (s *server) stay(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil // stayed long enough
 		}
-		switch err := s.look(ctx); {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		if err := s.look(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -104,32 +103,20 @@ func (c enrollCommand) person(a *act) desk.Person {
 // give hands a first PIN over on the terminal, or writes it to a descriptor:
 // never to standard output, which may end up in a file.
 func (c enrollCommand) give(a *act, first []byte) error {
-	var to io.WriteCloser
+	line := append(append(make([]byte, 0, len(first)+1), first...), '\n')
+	defer clear(line)
 	if c.FirstPINFd >= 0 {
 		file := os.NewFile(uintptr(c.FirstPINFd), "first pin")
 		if file == nil {
 			return fmt.Errorf("%w: descriptor %d", cardside.ErrPINEntry, c.FirstPINFd)
 		}
-		to = file
-	} else {
-		if a.terminal == nil {
-			return fmt.Errorf("%w: no terminal to show the first PIN on, and no --first-pin-fd", cardside.ErrPINEntry)
-		}
-		tty, err := a.terminal()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errNobody, err)
-		}
-		shown, is := tty.(io.WriteCloser)
-		if !is {
-			return errors.Join(errNobody, tty.Close())
-		}
-		if _, err := io.WriteString(shown, a.f("enroll.first-pin")); err != nil {
-			return errors.Join(err, shown.Close())
-		}
-		to = shown
+		_, err := file.Write(line)
+		return errors.Join(err, file.Close())
 	}
-	line := append(append(make([]byte, 0, len(first)+1), first...), '\n')
-	defer clear(line)
-	_, err := to.Write(line)
-	return errors.Join(err, to.Close())
+	if !a.redraw {
+		return fmt.Errorf("%w: no terminal to show the first PIN on, and no --first-pin-fd", cardside.ErrPINEntry)
+	}
+	fmt.Fprint(a.stderr, a.f("enroll.first-pin"))
+	_, err := a.stderr.Write(line)
+	return err
 }

@@ -27,11 +27,10 @@ import (
 type guichet struct {
 	*running
 	*wire
-	t       *testing.T
-	reader  *cardlab.Reader
-	p       *program
-	address string // where the server itself answers
-	stop    func()
+	t      *testing.T
+	reader *cardlab.Reader
+	p      *program
+	stop   func()
 }
 
 // openDesk serves, with one reader beside it.

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
@@ -30,23 +33,28 @@ func buildCardside(t *testing.T) string {
 	return path
 }
 
-// killedAt runs `cardside enroll` with both PINs ready, and kills it outright
-// once it has said that.
-func (p *person) killedAt(cardside, code, said string) {
+// command is `cardside enroll` with both PINs ready.
+func (p *person) command(cardside, code string, flags ...string) *exec.Cmd {
 	p.t.Helper()
-	root := filepath.Join(p.Folder, "server-root.pem")
-	command := exec.CommandContext(p.t.Context(), cardside, "enroll", code, "--server", p.Main, "--server-ca", root,
-		"--reader", p.reader.Name, "--module", p.token.Module, "--card-pin-fd", "3", "--pin-fd", "4")
+	command := exec.CommandContext(p.t.Context(), cardside, append([]string{"enroll", code, "--server", p.Main, "--server-ca", p.Root,
+		"--reader", p.reader.Name, "--module", p.token.Module, "--card-pin-fd", "3", "--pin-fd", "4"}, flags...)...)
 	for _, pin := range []string{holderCode, fidoPIN} {
 		from, to, err := os.Pipe()
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		defer from.Close()
+		p.t.Cleanup(func() { from.Close() })
 		io.WriteString(to, pin+"\n")
 		to.Close()
 		command.ExtraFiles = append(command.ExtraFiles, from)
 	}
+	return command
+}
+
+// killedAt runs it, and kills it outright once it has said that.
+func (p *person) killedAt(cardside, code, said string) {
+	p.t.Helper()
+	command := p.command(cardside, code)
 	out, err := command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -64,6 +72,44 @@ func (p *person) killedAt(cardside, code, said string) {
 	command.Wait()
 	if !seen {
 		p.t.Fatalf("it never said %q", said)
+	}
+}
+
+// TestBuiltProgram enrols with the program as it is shipped, by either engine,
+// and reads what it says as programs do.
+func TestBuiltProgram(t *testing.T) {
+	g := openDesk(t)
+	cardside := buildCardside(t)
+	for _, engine := range []string{"ctap2", "libfido2"} {
+		t.Run(engine, func(t *testing.T) {
+			g.t = t
+			p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+			id, code := g.ticket("")
+			said, err := p.command(cardside, code, "--json", "--engine", engine, "--workstation", "GUICHET-7").Output()
+			if err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+			var outcome struct {
+				Ticket, Holder, Proof, TokenID, PIN string
+				Passkey                             struct{ ID, State string }
+				Requests                            int
+				MachineSeconds                      float64
+			}
+			d := json.NewDecoder(bytes.NewReader(said))
+			if err := d.Decode(&outcome); err != nil {
+				t.Fatal(err)
+			}
+			if outcome.Ticket != id || outcome.Passkey.State != "active" || outcome.Proof != "same-card" || outcome.TokenID != p.card.TokenID ||
+				outcome.PIN != "chosen" || outcome.Requests > 6 || outcome.MachineSeconds <= 0 {
+				t.Errorf("%s", said)
+			}
+			if bytes.Contains(said, []byte(fidoPIN)) || bytes.Contains(said, []byte(holderCode)) {
+				t.Error("a PIN is shown")
+			}
+			if e := g.event(audit.KindPasskeyActive); e.Workstation != "GUICHET-7" {
+				t.Errorf("%+v", e)
+			}
+		})
 	}
 }
 
