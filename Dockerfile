@@ -10,11 +10,11 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /out/cpsgate ./cmd/cpsgate
 # The data folder must be closed to other accounts.
-RUN mkdir -p -m 0700 /out/data
+RUN mkdir -p /out/var && mkdir -m 0700 /out/var/cpsgate
 
 FROM scratch
 COPY --from=build /out/cpsgate /cpsgate
-COPY --from=build --chown=65532:65532 /out/data /var/lib/cpsgate
+COPY --from=build --chown=65532:65532 /out/var/ /var/lib/
 USER 65532:65532
 VOLUME /var/lib/cpsgate
 EXPOSE 8443 8444

@@ -145,10 +145,10 @@ func (c peopleExportCommand) Run(env *environment) (err error) {
 
 type peopleGrantCommand struct {
 	dataFlag
-	PSIdNat  string `arg:"" name:"ps-idnat" help:"Who: 8<RPPS> or another PS_IdNat. Need not be known yet."`
-	Role     string `arg:"" enum:"operator,approver,auditor,admin" help:"operator, approver, auditor or admin."`
-	Withdraw bool   `help:"Take the role away instead."`
-	Reason   string `help:"Why, for the audit."`
+	PSIdNat  string   `arg:"" name:"ps-idnat" help:"Who: 8<RPPS> or another PS_IdNat. Need not be known yet."`
+	Roles    []string `arg:"" name:"role" enum:"operator,approver,auditor,admin" help:"operator, approver, auditor or admin; several may follow."`
+	Withdraw bool     `help:"Take the roles away instead."`
+	Reason   string   `help:"Why, for the audit."`
 }
 
 // Run grants at once: whoever commands the server's machine stands outside the
@@ -166,16 +166,18 @@ func (c peopleGrantCommand) Run(env *environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	role, done := identity.Role(c.Role), "is"
-	if c.Withdraw {
-		done = "is no longer"
-		err = r.Withdraw(env.ctx, act(c.Reason), subject, role)
-	} else {
-		_, err = r.Grant(env.ctx, act(c.Reason), subject, role)
+	for _, name := range c.Roles {
+		role, done := identity.Role(name), "is"
+		if c.Withdraw {
+			done = "is no longer"
+			err = r.Withdraw(env.ctx, act(c.Reason), subject, role)
+		} else {
+			_, err = r.Grant(env.ctx, act(c.Reason), subject, role)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(env.stdout, "%s %s %s\n", subject, done, role)
 	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(env.stdout, "%s %s %s\n", subject, done, role)
 	return nil
 }
