@@ -6,7 +6,7 @@ GOLANGCI   = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 RESULTS    = tmp/test.json
 
-.PHONY: build cardside demo test check lint vuln bench clean
+.PHONY: build cardside demo test test-compose check lint vuln bench clean
 
 build: ## the server into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cpsgate ./cmd/cpsgate
@@ -27,9 +27,13 @@ test: ## every test, with what it needs installed; a skipped test is a failure
 	CPSGATE_TEST_ALL=1 $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(RESULTS) -- -race -timeout 10m ./...
 	@test/no-skips.sh $(RESULTS)
 
+test-compose: ## the stack of compose.yaml, brought up from nothing, in a real browser; where a container engine answers
+	@test/compose/run.sh
+
 check: ## what fails quickest: format, vet, a build for every desk
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not gofmt-ed: $$files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./cmd/cpsgate/... ./identity/... ./internal/layout/...
+	CGO_ENABLED=0 $(GO) vet -tags compose ./internal/e2e/stack/
 	CGO_ENABLED=0 $(GO) test ./internal/layout/
 	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardside
 

@@ -52,8 +52,11 @@ const (
 // of nobody.
 const CardPassword = "demo"
 
-// redisUser is whom the server is to Redis.
-const redisUser = "cpsgate"
+// Redis, as the server finds it, and whom the server is to it.
+const (
+	redisHost = "redis.localhost"
+	redisUser = "cpsgate"
+)
 
 // Make makes what is not there yet: nothing, when it was all made before.
 // Secrets are random, of this stack alone, and readable by their owner only.
@@ -105,7 +108,7 @@ func (p Places) makeFolders() error {
 	return nil
 }
 
-// certificates are three, so that no connection to one host serves another: a
+// certificates are several, so that no connection to one host serves another: a
 // browser may share one between all hosts of a certificate.
 func (p Places) certificates(n Names, now time.Time) error {
 	a, err := newAuthority(now)
@@ -119,6 +122,7 @@ func (p Places) certificates(n Names, now time.Time) error {
 		{p.Server, "sso", []string{n.SignOn}},
 		{p.Server, "cps", []string{n.Card, "*." + n.Card}},
 		{p.Edge, "edge", n.Edge},
+		{p.Redis, "redis", []string{redisHost}},
 	} {
 		if err := a.issue(one.folder, one.name, one.hosts...); err != nil {
 			return err

@@ -71,6 +71,9 @@ func imports() map[string][]string {
 		"internal/proxies":                    {},
 		"internal/redislab":                   {},
 		"internal/layout":                     {},
+		"internal/demo":                       {"internal/testpki", "identity"}, // the demonstration stack's own programs: clients like any other
+		"internal/demo/cmd/demostack":         {"internal/demo"},
+		"internal/e2e/stack":                  {}, // as internal/e2e, in containers
 		"internal/e2e":                        {}, // runs the built programs and knows nothing of their inside
 	}
 }
@@ -119,9 +122,11 @@ func confined() map[string][]string {
 		"github.com/go-ldap/ldap":         {"mtls/...", "internal/testpki"}, // the latter's tests
 		"github.com/redis/go-redis":       {"sessions/..."},
 		"github.com/alicebob/miniredis":   {"sessions/..."}, // its tests
-		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps"},
+		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps", "internal/demo/cmd/demostack"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
 		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},
+		"github.com/coreos/go-oidc":       {"internal/demo"}, // a client that shares no code with the provider
+		"golang.org/x/oauth2":             {"internal/demo"},
 		"software.sslmate.com/src":        {"internal/testpki", "cmd/cpsgate"}, // the latter's tests read the demo's cards
 		"github.com/rogpeppe/go-internal": {"cmd/cpsgate", "cmd/cardside"},
 
