@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -23,6 +24,7 @@ type approvalView struct {
 	ID, What, About, By, Reason, At, Until, Decision string
 	Card                                             string
 	Person                                           string // its page
+	Subject                                          bool   // somebody is named
 	MayApprove, MayDecline                           bool
 	Proposed                                         bool
 }
@@ -76,6 +78,16 @@ func (s *Server) approvalViews(c echo.Context, q enroll.ApprovalQuery) ([]approv
 	return views, nil
 }
 
+// sittingAt tells of a ticket that names nobody where it is.
+func (s *Server) sittingAt(ctx context.Context, ticket string, t *tongue) (string, error) {
+	of, err := s.o.Registry.Ticket(ctx, ticket)
+	if err != nil || of.Workstation.Name == "" {
+		return t.words["desk.card-says"], err
+	}
+	at, err := t.words.say("desk.at", "workstation", of.Workstation.Name)
+	return t.words["desk.card-says"] + " – " + at, err
+}
+
 func (s *Server) approvalView(c echo.Context, a enroll.Approval) (view approvalView, err error) {
 	t, ctx, who := requestOf(c).tongue, c.Request().Context(), staffOf(c)
 	view = approvalView{
@@ -93,6 +105,11 @@ func (s *Server) approvalView(c echo.Context, a enroll.Approval) (view approvalV
 	}
 	if view.By, err = s.named(ctx, a.By); err != nil {
 		return view, err
+	}
+	if view.Subject = a.Subject != ""; !view.Subject && a.Ticket != "" {
+		if view.About, err = s.sittingAt(ctx, a.Ticket, t); err != nil {
+			return view, err
+		}
 	}
 	if a.DecidedBy != "" {
 		by, err := s.named(ctx, a.DecidedBy)

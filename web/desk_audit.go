@@ -20,24 +20,23 @@ import (
 type auditView struct {
 	frame
 	Person, Card, Kind, Outcome, From, To, Number string
-	Kinds                                         []string
-	Outcomes                                      []outcomeView
+	Kinds, Outcomes                               []choiceView
 	Events                                        []eventView
 	Next, Export                                  string
 	None                                          bool
 	Fault                                         string // where the log was altered
 }
 
-type outcomeView struct {
+// choiceView is one entry of a list to choose from.
+type choiceView struct {
 	Name, Label string
 	Here        bool
 }
 
-// eventView is one event of the log. What it says is for people who know the
-// kinds: they are written as in the record.
+// eventView is one event of the log: in words, and as the record writes it.
 type eventView struct {
-	ID, At, Kind, Outcome, Reason, Actor, Subject, Card, Where, Detail string
-	Good, Broken                                                       bool
+	ID, At, What, Kind, Outcome, Reason, Actor, Subject, Card, Where, Detail string
+	Good, Broken                                                             bool
 }
 
 var outcomeWords = []struct {
@@ -51,7 +50,7 @@ var outcomeWords = []struct {
 func (s *Server) auditPage(c echo.Context) error {
 	r := requestOf(c)
 	c.Set(returnKey, pathAudit)
-	view := auditView{Number: strings.TrimSpace(c.QueryParam("number")), Kinds: auditKinds()}
+	view := auditView{Number: strings.TrimSpace(c.QueryParam("number"))}
 	q, err := s.auditQuery(c, &view)
 	if err != nil {
 		return err
@@ -65,7 +64,7 @@ func (s *Server) auditPage(c echo.Context) error {
 		return err
 	}
 	for _, e := range page.Events {
-		view.Events = append(view.Events, r.tongue.event(e))
+		view.Events = append(view.Events, s.eventView(e, r.tongue))
 	}
 	asked := url.Values{"person": {view.Person}, "card": {view.Card}, "kind": {view.Kind}, "outcome": {view.Outcome}, "from": {view.From}, "to": {view.To}}
 	view.Export = pathAudit + "/export?" + asked.Encode()
@@ -73,8 +72,9 @@ func (s *Server) auditPage(c echo.Context) error {
 		asked.Set("after", page.Next)
 		view.Next = pathAudit + "?" + asked.Encode()
 	}
+	view.Kinds = r.tongue.kinds(view.Kind)
 	for _, o := range outcomeWords {
-		view.Outcomes = append(view.Outcomes, outcomeView{string(o.of), r.tongue.words[o.words], string(o.of) == view.Outcome})
+		view.Outcomes = append(view.Outcomes, choiceView{string(o.of), r.tongue.words[o.words], string(o.of) == view.Outcome})
 	}
 	view.None = len(view.Events) == 0 && view.Fault == ""
 	view.frame = s.deskFrame(c, r.tongue.words["audit.title"])
@@ -138,9 +138,9 @@ func (s *Server) day(text string, later int) (time.Time, error) {
 	return day.AddDate(0, 0, later), nil
 }
 
-func (t *tongue) event(e audit.Event) eventView {
+func (s *Server) eventView(e audit.Event, t *tongue) eventView {
 	view := eventView{
-		ID: e.ID, At: t.moment(e.At), Kind: e.Kind, Outcome: string(e.Outcome), Reason: e.Reason,
+		ID: e.ID, At: t.moment(e.At), What: t.kind(e.Kind), Kind: e.Kind, Outcome: string(e.Outcome), Reason: e.Reason,
 		Actor: string(e.Actor), Subject: string(e.Subject), Detail: e.Detail,
 		Where: strings.TrimSpace(e.Workstation + " " + e.Address), Good: e.Outcome == audit.Accepted || e.Outcome == audit.Done,
 		Broken: !e.Sealed(),
@@ -148,6 +148,11 @@ func (t *tongue) event(e audit.Event) eventView {
 	for _, o := range outcomeWords {
 		if o.of == e.Outcome {
 			view.Outcome = t.words[o.words]
+		}
+	}
+	if e.Outcome == audit.Refused {
+		if words := s.reasonTitle(e.Reason, t); words != e.Reason {
+			view.Reason = words + " (" + e.Reason + ")"
 		}
 	}
 	if e.Card != "" {

@@ -149,7 +149,7 @@ func (s *Server) progressFigure(ctx context.Context, t *tongue, now time.Time) (
 	months, err := s.o.Registry.EnrolledOverTime(ctx, now.AddDate(0, -monthsBack, 0), now, t.zone)
 	f := t.figure("progress", false, "figure.month", "figure.cps3", "figure.cps4", "figure.enrolled", "figure.unknown")
 	for _, m := range months {
-		f.Rows = append(f.Rows, figureRow{Label: m.Month.Format("2006-01"), Values: []int{m.CPS3, m.CPS4, m.Enrolled, m.Unknown}})
+		f.Rows = append(f.Rows, figureRow{Label: t.month(m.Month), Values: []int{m.CPS3, m.CPS4, m.Enrolled, m.Unknown}})
 	}
 	return f, err
 }
@@ -167,7 +167,7 @@ func (s *Server) expiryFigure(ctx context.Context, t *tongue, now time.Time) (fi
 	months, err := s.o.Registry.ExpiringPerMonth(ctx, now, now.AddDate(0, monthsAhead, 0), t.zone)
 	f := t.figure("expiring", true, "figure.month", "figure.certificates")
 	for _, m := range months {
-		f.Rows = append(f.Rows, figureRow{Label: m.Month.Format("2006-01"), Values: []int{m.Cards}})
+		f.Rows = append(f.Rows, figureRow{Label: t.month(m.Month), Values: []int{m.Cards}})
 	}
 	return f, err
 }
@@ -199,4 +199,12 @@ func (s *Server) freshnessFigure(t *tongue) figure {
 		f.Rows = append(f.Rows, figureRow{Label: r.Authority, Values: []int{r.Entries}, Note: t.moment(r.ThisUpdate) + " → " + t.moment(r.NextUpdate)})
 	}
 	return f
+}
+
+// month is a month as the language writes it in numbers.
+func (t *tongue) month(first time.Time) string {
+	if t.tag == french {
+		return first.Format("01/2006")
+	}
+	return first.Format("2006-01")
 }

@@ -133,6 +133,7 @@ var workstationReasons = map[string]string{
 	"card-refused": "stop.card-refused", "operation-denied": "stop.card-refused", "presence": "stop.card-refused",
 	"module-failed": "stop.no-module", "no-token": "stop.no-module", "certificate-expired": "stop.expired",
 	"server-not-trusted": "stop.trust", "server-answer": "stop.trust", "another-site": "stop.trust", "clock-wrong": "stop.trust",
+	"rows":               "stop.rows", // of an imported file
 	"server-unreachable": "stop.server", "claimed": "stop.late", "proved": "stop.late", "registered": "stop.late", "": "stop.other",
 }
 

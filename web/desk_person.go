@@ -104,6 +104,9 @@ func (s *Server) personView(c echo.Context, account enroll.Account) personView {
 		view.Cards = append(view.Cards, r.tongue.heldCard(account.Cards, i, card))
 	}
 	for _, role := range allRoles {
+		if !view.MayGrant && !p.HasRole(role) {
+			continue
+		}
 		view.Roles = append(view.Roles, roleView{string(role), r.tongue.words[roleWords[role]], p.HasRole(role)})
 	}
 	return view

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"image/png"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,9 +14,12 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
+	"cpsgate/audit"
 	"cpsgate/identity"
 	"cpsgate/internal/chromium"
 	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+	"cpsgate/web"
 )
 
 var updateImages = flag.Bool("update-images", false, "make the pictures of docs/enrolment.md anew")
@@ -103,6 +107,8 @@ func TestGuide(t *testing.T) {
 		who, _ := h.person(testpki.CardSpec{FamilyName: name, GivenName: "Dominique", Profession: 60}, role...)
 		return h.tabOf(browser, origin, who)
 	}
+	h.history()
+	h.shows(func(r *web.Revocation) { r.Lists = h.freshLists() })
 	desk := guideDesk{h, a, origin, staff("EXEMPLE-GUICHET", identity.RoleOperator)}
 	desk.sitting()
 	desk.obstacles()
@@ -122,6 +128,33 @@ func TestGuide(t *testing.T) {
 
 	desk.office(staff("EXEMPLE-CHEF", identity.RoleAdmin, identity.RoleAuditor))
 	a.close()
+}
+
+// history is what went before, for the figures: cards of both generations, and
+// sign-ins of two weeks.
+func (h *house) history() {
+	log := audit.New(h.store, audit.Options{Now: h.now})
+	for i := range 24 {
+		card := h.card(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 60})
+		who := identity.PSIdNat(card.IdNat)
+		_, _, err := h.registry.Admit(h.t.Context(), identity.Cardholder{
+			Professional: identity.Professional{IdNat: who, FamilyName: "EXEMPLE-" + string(rune('A'+i)), GivenName: "Camille", Profession: 60},
+			Card:         identity.Card{TokenID: card.TokenID, Generation: []identity.Generation{identity.GenerationCPS3, identity.GenerationCPS4}[i%2]},
+			Certificate: identity.Certificate{Issuer: "test", IssuerKey: "test", Serial: card.TokenID, Fingerprint: card.TokenID,
+				NotAfter: h.now().AddDate(0, i%11, 0)},
+		}, h.now())
+		must(h.t, err)
+		for day := range 14 {
+			e := audit.Event{Kind: audit.KindLoginCPS, Outcome: audit.Accepted, Subject: who, At: h.now().AddDate(0, 0, -day)}
+			if i%3 == 0 && day < 10 {
+				e.Kind = audit.KindLoginFIDO2
+			}
+			if i == 5 && day%4 == 0 {
+				e.Outcome, e.Reason = audit.Refused, string([]mtls.Reason{mtls.Expired, mtls.NoCertificate, mtls.Revoked}[day%3])
+			}
+			must(h.t, log.Record(h.t.Context(), &e))
+		}
+	}
 }
 
 // guideDesk is the operator's part of the guide.
@@ -184,7 +217,9 @@ func (g guideDesk) obstacles() {
 
 	holder, _ := g.h.person(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Sacha", Profession: 60})
 	w = g.workstation(nil)
-	w.claims(g.opens(string(holder)))
+	if a := w.claims(g.opens(string(holder))); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
 	w.call("/enroll/step", `{"step":"certificate-missing"}`)
 	until(t, g.tab, "what is missing", `document.body.innerText.includes("Certificat illisible sur ce poste")`)
 	chromium.Eval[bool](g.tab, `document.querySelector("#vouch").open = true`)
