@@ -103,3 +103,18 @@ func FuzzParseSubject(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSerial(f *testing.F) {
+	for _, seed := range []string{"0", "5", "00FF", "7B6B1F2C", "-1", "+1", "1_0", "0x10", "", strings.Repeat("F", 128)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		serial, ok := mtls.ParseSerial(text)
+		if !ok {
+			return
+		}
+		if again, ok := mtls.ParseSerial(mtls.FormatSerial(serial)); !ok || again.Cmp(serial) != 0 || serial.Sign() < 0 {
+			t.Errorf("%q: %v, read again %v", text, serial, again)
+		}
+	})
+}

@@ -2,8 +2,14 @@ package mtls
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 )
+
+// ErrNotWanted is a CRL of an authority that none of the sources is: a mirror
+// of everything that is published holds many.
+var ErrNotWanted = errors.New("no authority of the trust issues this CRL")
 
 // all are the sources in force. Whoever works on them works on these to the
 // end, also when others are put in force meanwhile.
@@ -49,7 +55,7 @@ func (s CRLSource) equal(other CRLSource) bool {
 // sourceOf finds whose CRL it is: by name and key, two authorities may bear one
 // name. With only, no other source will do.
 func (r *Refresher) sourceOf(list *CRL, only string) (*CRLSource, error) {
-	refusal := crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer))
+	refusal := fmt.Errorf("%w: %w", ErrNotWanted, crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer)))
 	sources := r.all()
 	for i := range sources {
 		s := &sources[i]

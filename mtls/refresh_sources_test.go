@@ -2,6 +2,8 @@ package mtls_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +24,19 @@ func TestRefreshFollows(t *testing.T) {
 	h.fetchAll()
 	card := newCard(t, h.pki, testpki.CardSpec{})
 	h.want(card, mtls.RevocationUnavailable, "without the root's list")
-	if refused := h.refresher.Refused(); refused == nil || !strings.HasSuffix(refused.File, "root") || !refused.At.Equal(h.clock()) {
+	if refused := h.refresher.Refused(); refused != nil {
+		t.Errorf("a list that nobody wants is told as refused: %+v", refused)
+	}
+	h.drop("page", []byte("<html>"))
+	h.refresher.Scan(t.Context())
+	if refused := h.refresher.Refused(); refused == nil || !strings.HasSuffix(refused.File, "page") || !strings.Contains(refused.Why, "malformed") {
 		t.Errorf("the file that was not taken: %+v", refused)
+	}
+	if err := os.Remove(filepath.Join(h.options.Drop, "page")); err != nil {
+		t.Fatal(err)
+	}
+	if h.refresher.Scan(t.Context()); h.refresher.Refused() != nil {
+		t.Error("told of a file that was taken away")
 	}
 	follow := func(sources []mtls.CRLSource) {
 		t.Helper()

@@ -138,8 +138,8 @@ type RefusedFile struct {
 	Why  string    `json:"why"`
 }
 
-// Refused is the last file that was not taken since the start; nil when all
-// were.
+// Refused is the last file that was not taken and still lies there; nil when
+// there is none.
 func (r *Refresher) Refused() *RefusedFile {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -77,6 +77,7 @@ func (r *Refresher) Scan(ctx context.Context) {
 		r.scan(ctx)
 	}
 	r.bypassGone()
+	r.refusedGone()
 }
 
 // baseCame forgets the deltas that came too early when a complete CRL has come
@@ -136,7 +137,10 @@ func (r *Refresher) changed(ctx context.Context, folder, name string) {
 	if err != nil && stillComing(err) && r.options.Now().Sub(stamp.modified) < time.Minute {
 		return // looked at again when it has grown
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotWanted):
+		r.options.Log.Info("CRL left aside", "file", path, "error", err)
+	case err != nil:
 		r.options.Log.Error("CRL not taken; the one in force stays", "file", path, "error", err)
 	}
 	r.looked(path, stamp, err)
@@ -150,8 +154,23 @@ func (r *Refresher) looked(path string, stamp fileStamp, err error) {
 	if errors.Is(err, CRLDeltaMismatch) {
 		r.early[path] = true
 	}
-	if err != nil {
+	switch {
+	case err != nil && !errors.Is(err, ErrNotWanted):
 		r.refused = &RefusedFile{File: path, At: r.options.Now().UTC(), Why: err.Error()}
+	case r.refused != nil && r.refused.File == path:
+		r.refused = nil
+	}
+}
+
+// refusedGone notices that the file last refused was taken away.
+func (r *Refresher) refusedGone() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused == nil {
+		return
+	}
+	if _, err := os.Stat(r.refused.File); errors.Is(err, os.ErrNotExist) {
+		r.refused = nil
 	}
 }
 

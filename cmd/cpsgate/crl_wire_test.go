@@ -4,12 +4,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
 )
 
 // crlWire is a whole server that fetches its CRLs over HTTP and its deltas over
@@ -170,4 +172,46 @@ func TestRevokedByDelta(t *testing.T) {
 	w.pass(24 * time.Hour) // the longest time between two fetches
 	w.eventually("after the refresh", isOpposed, func() {})
 	w.ends(t, client, 5*time.Second)
+}
+
+// TestReloadBringsCRLs: an anchor that comes by a reload lets its cards in, by
+// the list that lay in the drop folder since before; one that goes keeps them
+// out; one that is broken changes nothing.
+func TestReloadBringsCRLs(t *testing.T) {
+	t.Parallel()
+	d, c, _ := demoConfig(t)
+	anchor := d.path("anchors", "issuer-1.pem")
+	text := readFile(t, anchor)
+	if err := os.Remove(anchor); err != nil {
+		t.Fatal(err)
+	}
+	j, err := openJudge(t.Context(), c, quiet(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := mtls.Leaf{DER: (&running{demo: d}).card(t, "good").Certificate[0]}
+	lets := func(want bool, when string) {
+		t.Helper()
+		if _, err := j.Verify(leaf, time.Now()); (err == nil) != want {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	lets(false, "without its anchor")
+	write(t, anchor, text)
+	if err := j.trust.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	lets(true, "with its anchor")
+	write(t, anchor, text[:len(text)/2])
+	if err := j.trust.Reload(); err == nil {
+		t.Error("a broken anchor is taken")
+	}
+	lets(true, "with the last good ones")
+	if err := os.Remove(anchor); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.trust.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	lets(false, "when its anchor is gone")
 }
