@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,27 +108,6 @@ func (s seen) identityFields() map[string][]string {
 		}
 	}
 	return fields
-}
-
-// snippet reads a snippet out of the page that people copy it from, and puts a
-// test's values in the place of its examples, each of which must be there.
-func snippet(t testing.TB, name string, values ...string) string {
-	t.Helper()
-	page, err := os.ReadFile("../docs/forward-auth.md")
-	must(t, err)
-	_, after, found := strings.Cut(string(page), "<!-- snippet: "+name+" -->\n```")
-	_, after, _ = strings.Cut(after, "\n")
-	text, _, closed := strings.Cut(after, "\n```")
-	if !found || !closed {
-		t.Fatalf("docs/forward-auth.md has no snippet %s", name)
-	}
-	for pair := range slices.Chunk(values, 2) {
-		if !strings.Contains(text, pair[0]) {
-			t.Fatalf("the snippet %s does not hold %q", name, pair[0])
-		}
-		text = strings.ReplaceAll(text, pair[0], pair[1])
-	}
-	return text
 }
 
 // signature marks claims, in place of a signature.

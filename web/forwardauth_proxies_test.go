@@ -18,6 +18,9 @@ import (
 	"cpsgate/internal/testpki"
 )
 
+// forwardAuthPage is where people copy the snippets from.
+const forwardAuthPage = "../docs/forward-auth.md"
+
 // behind is an application behind a real proxy, which runs with the snippet of
 // the documentation.
 type behind struct {
@@ -33,7 +36,7 @@ func TestNginx(t *testing.T) {
 	pair, err := b.pki.ServerCertificate("dossier.hopital.test")
 	must(t, err)
 	certificate, key := proxies.WritePair(t, folder, "dossier", pair)
-	proxies.Nginx(t, b.address, snippet(t, "nginx",
+	proxies.Nginx(t, b.address, proxies.Snippet(t, forwardAuthPage, "nginx",
 		"server sso.hopital.example:443;", "server "+b.mainAddr+";",
 		"hopital.example", "hopital.test",
 		"listen 443 ssl", "listen "+b.address+" ssl",
@@ -57,7 +60,7 @@ func TestCaddy(t *testing.T) {
 	_, port, err := net.SplitHostPort(b.address)
 	must(t, err)
 	transport := fmt.Sprintf("{\n\t\t\ttransport http {\n\t\t\t\ttls_trust_pool file %s\n\t\t\t\ttls_server_name sso.hopital.test\n\t\t\t}", root)
-	site := snippet(t, "caddy",
+	site := proxies.Snippet(t, forwardAuthPage, "caddy",
 		"https://sso.hopital.example {", "https://"+b.mainAddr+" "+transport,
 		"hopital.example", "hopital.test",
 		"dossier.hopital.test {", "dossier.hopital.test {\n\tbind 127.0.0.1\n\ttls "+certificate+" "+key+"\n",
