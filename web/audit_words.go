@@ -50,6 +50,8 @@ var kindWords = map[string]string{
 	audit.KindAuditPrune:       "kind.audit-prune",
 	audit.KindProxyHeader:      "kind.proxy-header",
 	kindPage:                   "kind.page-open",
+	audit.KindApplication:      "kind.application",
+	audit.KindRevocationBypass: "kind.revocation-bypass",
 }
 
 func (t *tongue) kind(kind string) string {

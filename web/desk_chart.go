@@ -26,29 +26,42 @@ type chartLabel struct {
 const (
 	chartWidth  = 420
 	chartLabels = 165 // for the labels
-	chartValues = 85  // for the totals
+	chartValues = 105 // for the totals: 1 234 567
 	chartRow    = 30
+	chartLine   = 26 // of a label above its bars
 	labelRunes  = 16
+	lineRunes   = 42
 )
 
 // draw lays the bars out. Series of a row are put behind one another when they
-// add up, else below one another.
+// add up, else below one another. Labels stand before the bars or, where one is
+// long, above them.
 func draw(f figure) chart {
-	most := 1
+	most, above := 1, false
 	for _, row := range f.Rows {
 		most = max(most, extent(row.Values, f.Stacked))
+		above = above || utf8.RuneCountInString(row.Label) > labelRunes
 	}
-	c := chart{Width: chartWidth, Height: chartRow*len(f.Rows) + 8, Axis: chartLabels}
+	c, height := chart{Width: chartWidth, Axis: chartLabels}, chartRow
+	if above {
+		c.Axis, height = 1, chartRow+chartLine
+	}
+	c.Height = height*len(f.Rows) + 8
 	for i, row := range f.Rows {
-		y := 4 + i*chartRow
-		c.Labels = append(c.Labels, chartLabel{X: chartLabels - 10, Y: y + 20, Text: shortened(row.Label), End: true})
+		y := 4 + i*height
+		if above {
+			c.Labels = append(c.Labels, chartLabel{X: c.Axis + 8, Y: y + 20, Text: shortened(row.Label, lineRunes)})
+			y += chartLine
+		} else {
+			c.Labels = append(c.Labels, chartLabel{X: c.Axis - 10, Y: y + 20, Text: row.Label, End: true})
+		}
 		c.row(row.Values, y, most, f.Stacked)
 	}
 	return c
 }
 
 func (c *chart) row(values []int, y, most int, stacked bool) {
-	room, x, total := chartWidth-chartLabels-chartValues, chartLabels, 0
+	room, x, total := c.Width-c.Axis-chartValues, c.Axis, 0
 	height, step := chartRow-8, 0
 	if !stacked && len(values) > 0 {
 		height, step = (chartRow-4)/len(values), (chartRow-4)/len(values)
@@ -88,11 +101,11 @@ func extent(values []int, stacked bool) (n int) {
 }
 
 // shortened keeps a label within its room; the table beside has all of it.
-func shortened(label string) string {
-	if utf8.RuneCountInString(label) <= labelRunes {
+func shortened(label string, most int) string {
+	if utf8.RuneCountInString(label) <= most {
 		return label
 	}
-	return string([]rune(label)[:labelRunes-1]) + "…"
+	return string([]rune(label)[:most-1]) + "…"
 }
 
 // number writes a count in groups of three.

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"cpsgate/enroll"
 )
@@ -163,12 +164,8 @@ func faultKey(f enroll.Fault) string { return "fault." + string(f) }
 
 // number groups digits as the language does.
 func (t *tongue) number(n int) string {
-	digits, gap := strconv.Itoa(n), narrowNoBreak
 	if t.tag == english {
-		gap = ","
+		return strings.ReplaceAll(number(n), narrowNoBreak, ",")
 	}
-	for at := len(digits) - 3; at > 0; at -= 3 {
-		digits = digits[:at] + gap + digits[at:]
-	}
-	return digits
+	return number(n)
 }

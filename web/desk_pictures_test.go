@@ -47,12 +47,13 @@ func openAlbum(t *testing.T) *album {
 var (
 	anyNumber = regexp.MustCompile(`[0-9][0-9A-Za-z  ,:/.-]*`)
 	anyCode   = regexp.MustCompile(`\b[0-9A-Z]{4} ?[–-] ?[0-9A-Z]{4}\b`)
+	anyHandle = regexp.MustCompile(`\b(ticket|request) [a-z0-9]{8,}`)
 	anyToken  = regexp.MustCompile(`\bcpsgate_[0-9A-Za-z_-]+`)
 )
 
 // plain is what a page says, without what differs.
 func plain(text string) string {
-	for _, changing := range []*regexp.Regexp{anyToken, anyCode, anyNumber} {
+	for _, changing := range []*regexp.Regexp{anyToken, anyHandle, anyCode, anyNumber} {
 		text = changing.ReplaceAllString(text, "#")
 	}
 	return strings.Join(strings.Fields(text), " ") + "\n"
@@ -209,7 +210,7 @@ func (g guideDesk) obstacles() {
 	w := g.workstation(nil)
 	w.call("/enroll/claim", `{"code":"`+g.opens("")+`","workstation":"GUICHET-2","reader":"Lecteur d'essai 00","applet":{"blank":false,"pinSet":true,"credentials":2}}`).decode(t, w)
 	w.call("/enroll/step", `{"step":"reset-needed"}`)
-	g.tab.WaitFor("#reset-button")
+	until(t, g.tab, "what it holds", `document.body.innerText.includes("La carte n’est pas vierge")`)
 	g.album.show(g.tab, "desk-reset")
 	g.tab.Type("#reset-reason", "carte d'un ancien établissement")
 	g.tab.Press(kb.Enter)
