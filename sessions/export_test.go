@@ -21,6 +21,26 @@ func Flush(ctx context.Context, m *Manager) {
 // Client is the connection of a Redis.
 func Client(r *Redis) redis.UniversalClient { return r.client }
 
+// KeyName is where a token's session lies.
+func KeyName(r *Redis, token string) string {
+	k, _ := keyOf(token)
+	return r.sessionKey(k)
+}
+
+// Remembered is how many sessions a Manager on Redis would recall.
+func Remembered(m *Manager) int {
+	t := m.place.(*shared).trust
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.of)
+}
+
+// ParseURL gives the hosts of a Redis URL.
+func ParseURL(s string) ([]string, bool) {
+	where, err := parseRedisURL(s)
+	return where.hosts, err == nil
+}
+
 // Encode and Decode are of records.
 var (
 	Encode = encodeRecord

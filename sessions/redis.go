@@ -23,6 +23,12 @@ const (
 	redisTries = 1 // beyond the first
 )
 
+// ACL is what the user of RedisOptions must be allowed, as Redis writes it;
+// beside it, the keys and channels that begin with the prefix.
+const ACL = "-@all +get +set +del +getdel +incr +incrby +expire +sadd +srem +smembers +scard" +
+	" +zadd +zrem +zrangebyscore +eval +publish +subscribe +unsubscribe +ping +select +client|setname" +
+	" +cluster|slots +cluster|shards +command +readonly"
+
 // RedisOptions say which Redis, and as whom. URL alone is needed.
 type RedisOptions struct {
 	// URL is redis://host:port/0, redis+sentinel://host:port,host:port/master/0
@@ -121,10 +127,9 @@ func (r *Redis) SessionBytes(ctx context.Context, token string) (int64, error) {
 	return n, away(err)
 }
 
-// sessionKey is where a session lies.
-func (r *Redis) sessionKey(k key) string {
-	return r.o.Prefix + "s:" + tokenEncoding.EncodeToString(k[:])
-}
+// sessionKey is where a session lies. The hash stands there as it is: written
+// out it would take sixteen bytes more of every session.
+func (r *Redis) sessionKey(k key) string { return r.o.Prefix + "s:" + string(k[:]) }
 
 // away marks an error of Redis, whichever: a server that cannot be reached, one
 // that may not be written to, one that refuses us.

@@ -2,6 +2,8 @@ package sessions
 
 import (
 	"context"
+	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -93,17 +95,39 @@ func (p *shared) run(ctx context.Context) {
 
 // heed drops from memory what other nodes have ended or locked. Each time the
 // subscription begins anew everything is dropped: something may have been
-// missed.
+// missed. While there is none, what was missed is believed for no longer than
+// memory is trusted, and only if Redis is away.
 func (p *shared) heed(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := p.listen(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "what other nodes end is not heard for now", "error", err)
+		}
+		wait(ctx, flushEvery)
+	}
+}
+
+// listenTime is how long a subscription may be silent before it is asked
+// whether it still lives, and then how long it may take to answer.
+const listenTime = 5 * time.Second
+
+// listen is one subscription, until it fails.
+func (p *shared) listen(ctx context.Context) error {
 	subscription := p.client.Subscribe(ctx, p.endedAt())
 	defer subscription.Close()
-	for ctx.Err() == nil {
-		message, err := subscription.Receive(ctx)
-		if err != nil {
-			p.trust.dropAll()
-			wait(ctx, flushEvery)
-			continue
+	defer context.AfterFunc(ctx, func() { subscription.Close() })() // Receive heeds no context
+	for asked := false; ; {
+		message, err := subscription.ReceiveTimeout(ctx, listenTime)
+		var silent net.Error
+		if errors.As(err, &silent) && silent.Timeout() && !asked {
+			asked, err = true, subscription.Ping(ctx)
+			if err == nil {
+				continue
+			}
 		}
+		if err != nil {
+			return err
+		}
+		asked = false
 		switch m := message.(type) {
 		case *redis.Subscription:
 			p.trust.dropAll()
