@@ -37,10 +37,11 @@ check: ## what fails quickest: format, vet, a build for every desk
 	CGO_ENABLED=0 $(GO) test ./internal/layout/
 	GOOS=windows CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/cardside
 
-bench: ## CRLs and logins beside openssl, crypto/x509, bare Go TLS and nginx; an enrolment; lists with few and many people; prints ratios
+bench: ## CRLs and logins beside openssl, crypto/x509, bare Go TLS and nginx; checks of proxies beside a bare handler and oauth2-proxy; an enrolment; lists with few and many people; prints ratios
 	test/packages.sh
 	$(GO) run ./bench/crl
 	$(GO) run ./bench/logins
+	$(GO) run ./bench/forwardauth
 	$(GO) run ./bench/enrolment
 	$(GO) run ./bench/lists
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"cpsgate/identity"
@@ -101,7 +102,7 @@ func (c *ForwardAuthConfig) prefixes() ([]netip.Prefix, error) {
 				p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 			}
 		}
-		if err != nil || p.Bits() == 0 || p.Addr().Zone() != "" {
+		if err != nil || p.Bits() == 0 || strings.Contains(s, "%") {
 			return nil, fmt.Errorf("forward_auth.proxies: %q is no address, nor a prefix of some", s)
 		}
 		prefixes = append(prefixes, p.Masked())
