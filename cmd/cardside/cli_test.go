@@ -184,7 +184,7 @@ func TestNewPINIsTypedTwice(t *testing.T) {
 			environment: &environment{ctx: t.Context(), stderr: &prompts, terminal: func() (terminal, error) { return s, nil }},
 			words:       wordsFor(cardside.French), globals: &globals{},
 		}
-		pin, err := a.newPIN(-1, "prompt.new")
+		pin, err := a.newPIN(t.Context(), -1, "prompt.new")
 		return pin, s, prompts.String(), err
 	}
 	pin, s, prompts, err := enter("271828\r271828\r")

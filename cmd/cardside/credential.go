@@ -85,7 +85,7 @@ func (c makeCommand) Run(a *act) error {
 	enrolment := cardside.Enrolment{Creation: creation, Prove: c.Prove, SetPIN: c.SetPIN && info.Blank()}
 	switch {
 	case enrolment.SetPIN:
-		enrolment.PIN, err = a.newPIN(a.PINFd, "prompt.new")
+		enrolment.PIN, err = a.newPIN(a.ctx, a.PINFd, "prompt.new")
 	case info.HasPIN():
 		enrolment.PIN, err = a.pin("prompt.pin")
 	case info.Blank():

@@ -77,14 +77,14 @@ func (c enrollCommand) person(a *act) desk.Person {
 		newFd = a.PINFd
 	}
 	return desk.Person{
-		CardPIN: func(_ context.Context, token pkcs11.Token) ([]byte, error) {
+		CardPIN: func(ctx context.Context, token pkcs11.Token) ([]byte, error) {
 			if token.FewTries {
 				fmt.Fprintln(a.stderr, a.f("enroll.few-card-tries"))
 			}
-			return a.enter(c.CardPINFd, "prompt.card")
+			return a.enter(ctx, c.CardPINFd, "prompt.card")
 		},
-		CurrentPIN: func(context.Context) ([]byte, error) { return a.pin("prompt.pin") },
-		NewPIN: func(_ context.Context, least int, refused error) ([]byte, error) {
+		CurrentPIN: func(ctx context.Context) ([]byte, error) { return a.enter(ctx, a.PINFd, "prompt.pin") },
+		NewPIN: func(ctx context.Context, least int, refused error) ([]byte, error) {
 			a.waited()
 			if refused != nil {
 				e := cardside.Explain(refused, a.language)
@@ -93,7 +93,7 @@ func (c enrollCommand) person(a *act) desk.Person {
 			if newFd < 0 {
 				fmt.Fprintln(a.stderr, a.f("enroll.choose", least))
 			}
-			return a.newPIN(newFd, "prompt.new")
+			return a.newPIN(ctx, newFd, "prompt.new")
 		},
 		Give:  func(first []byte) error { return c.give(a, first) },
 		Again: a.typing(newFd) && a.typing(c.CardPINFd) && a.typing(a.PINFd),

@@ -31,7 +31,7 @@ func (pinSetCommand) Run(a *act) error {
 	if info.HasPIN() {
 		return cardside.ErrNotBlank
 	}
-	pin, err := a.newPIN(a.PINFd, "prompt.new")
+	pin, err := a.newPIN(a.ctx, a.PINFd, "prompt.new")
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c pinChangeCommand) Run(a *act) error {
 	if fd < 0 {
 		fd = a.PINFd
 	}
-	next, err := a.newPIN(fd, "prompt.new")
+	next, err := a.newPIN(a.ctx, fd, "prompt.new")
 	if err != nil {
 		return err
 	}

@@ -22,15 +22,15 @@ var (
 )
 
 // pin asks for a PIN. The caller clears it.
-func (a *act) pin(prompt string) ([]byte, error) { return a.enter(a.PINFd, prompt) }
+func (a *act) pin(prompt string) ([]byte, error) { return a.enter(a.ctx, a.PINFd, prompt) }
 
 // newPIN asks for a new PIN, twice where it is typed. The caller clears it.
-func (a *act) newPIN(fd int, prompt string) ([]byte, error) {
-	first, err := a.enter(fd, prompt)
+func (a *act) newPIN(ctx context.Context, fd int, prompt string) ([]byte, error) {
+	first, err := a.enter(ctx, fd, prompt)
 	if err != nil || fd >= 0 {
 		return first, err
 	}
-	second, err := a.enter(fd, "prompt.again")
+	second, err := a.enter(ctx, fd, "prompt.again")
 	defer clear(second)
 	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
 		err = cardside.ErrPINsDiffer
@@ -42,9 +42,10 @@ func (a *act) newPIN(fd int, prompt string) ([]byte, error) {
 	return first, nil
 }
 
-func (a *act) enter(fd int, prompt string) ([]byte, error) {
+// enter asks for a PIN for as long as ctx lasts.
+func (a *act) enter(ctx context.Context, fd int, prompt string) ([]byte, error) {
 	if fd >= 0 {
-		return a.line(fd)
+		return while(ctx, func() ([]byte, error) { return a.line(fd) })
 	}
 	if a.terminal == nil {
 		return nil, errNobody
@@ -56,7 +57,7 @@ func (a *act) enter(fd int, prompt string) ([]byte, error) {
 	defer tty.Close()
 	fmt.Fprint(a.stderr, a.f(prompt))
 	defer fmt.Fprintln(a.stderr)
-	return typed(a.ctx, tty)
+	return typed(ctx, tty)
 }
 
 // typing reports that a person types: what was wrong can be typed again.
@@ -135,14 +136,24 @@ func typed(ctx context.Context, tty terminal) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errNobody, err)
 	}
 	defer restore() //nolint:errcheck // the terminal is gone, or as it was
+	return while(ctx, func() ([]byte, error) { return readHidden(tty) })
+}
+
+// while reads an entry for as long as ctx lasts; what comes after its end is
+// cleared.
+func while(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type outcome struct {
 		entry []byte
 		err   error
 	}
-	done := make(chan outcome, 1)
+	done := make(chan outcome)
 	go func() {
-		entry, err := readHidden(tty)
-		done <- outcome{entry, err}
+		entry, err := read()
+		select {
+		case done <- outcome{entry, err}:
+		case <-ctx.Done():
+			clear(entry)
+		}
 	}()
 	select {
 	case o := <-done:

@@ -113,6 +113,51 @@ func TestBuiltProgram(t *testing.T) {
 	}
 }
 
+// TestBuiltProgramWatchesTheCard: a card that is taken out while a PIN is waited
+// for ends it at once, whoever still types.
+func TestBuiltProgramWatchesTheCard(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	id, code := g.ticket("")
+	command := p.command(buildCardside(t), code, "--json")
+	from, to, err := os.Pipe() // a person who does not type
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	defer to.Close()
+	command.ExtraFiles[1] = from
+	var said bytes.Buffer
+	command.Stdout = &said
+	progress, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(progress); lines.Scan(); {
+		if strings.Contains(lines.Text(), "La personne choisit") {
+			g.reader.Eject()
+		}
+	}
+	command.Wait()
+	var failed struct {
+		Error      struct{ Reason string }
+		ExitCode   int
+		LeftOnCard struct{ PINSet, Passkey bool }
+	}
+	if err := json.Unmarshal(said.Bytes(), &failed); err != nil {
+		t.Fatalf("%v: %s", err, &said)
+	}
+	if failed.Error.Reason != "card-removed" || failed.ExitCode != 4 || command.ProcessState.ExitCode() != 4 || failed.LeftOnCard.PINSet {
+		t.Errorf("%s", &said)
+	}
+	if state, steps := g.state(id); state != enroll.TicketAbandoned || !strings.HasSuffix(steps, "abandoned!card-removed") {
+		t.Errorf("%s: %s", state, steps)
+	}
+}
+
 // TestKilledAtEveryStep: a workstation that falls says nothing more. What it had
 // begun counts for nothing, and a new ticket enrols the card as it is by then.
 func TestKilledAtEveryStep(t *testing.T) {
