@@ -33,7 +33,7 @@ func (s *sitting) choosePIN(ctx context.Context) error {
 		s.done.PIN = PINChanged
 	}
 	s.tell(Progress{Step: StepPIN})
-	if err := s.note(ctx, StepPIN); err != nil {
+	if err := s.note(ctx, StepPIN, ""); err != nil {
 		return err
 	}
 	return s.byPerson(func() error { return s.typePIN(ctx) })
@@ -54,6 +54,9 @@ func (s *sitting) typePIN(ctx context.Context) error {
 			return err
 		}
 		refused = err
+		if err := s.note(ctx, StepPIN, cardside.ReasonOf(err)); err != nil {
+			return err
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func (s *sitting) cardPIN(ctx context.Context, token pkcs11.Token) (pin []byte, 
 // the last try not spent.
 func (s *sitting) unlock(ctx context.Context, key *pkcs11.Key) error {
 	s.tell(Progress{Step: StepCardPIN})
-	if err := s.note(ctx, StepCardPIN); err != nil {
+	if err := s.note(ctx, StepCardPIN, ""); err != nil {
 		return err
 	}
 	for {
@@ -104,6 +104,9 @@ func (s *sitting) unlock(ctx context.Context, key *pkcs11.Key) error {
 			return err
 		}
 		s.tell(Progress{Step: StepCardPIN, Reason: cardside.ReasonCPxWrong})
+		if err := s.note(ctx, StepCardPIN, cardside.ReasonCPxWrong); err != nil {
+			return err
+		}
 	}
 }
 

@@ -181,11 +181,12 @@ func (s *sitting) waitForDesk(ctx context.Context, step Step, why cardside.Reaso
 	})
 }
 
-// note shows a step on the desk's page. That it cannot be shown is no reason to
-// stop; that the sitting is over is.
-func (s *sitting) note(ctx context.Context, step Step) error {
+// note shows a step on the desk's page, or why it is to be done again. That it
+// cannot be shown is no reason to stop; that the sitting is over is.
+func (s *sitting) note(ctx context.Context, step Step, again cardside.Reason) error {
 	var now standing
-	err := s.server.once(ctx, s.server.client, s.server.origin+"/enroll/step", note{Step: string(step), OK: true}, &now)
+	told := note{Step: string(step), OK: again == "", Detail: string(again)}
+	err := s.server.once(ctx, s.server.client, s.server.origin+"/enroll/step", told, &now)
 	if over(err) || ctx.Err() != nil {
 		return err
 	}
@@ -210,5 +211,5 @@ func (s *sitting) erase(ctx context.Context) error {
 	}
 	s.held = 0
 	s.tell(Progress{Step: StepResetDone})
-	return s.note(ctx, StepResetDone)
+	return s.note(ctx, StepResetDone, "")
 }

@@ -254,7 +254,7 @@ func knows(pin string) func(*desk.Options) {
 func TestTrivialPINs(t *testing.T) {
 	g := openDesk(t)
 	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
-	_, code := g.ticket("")
+	id, code := g.ticket("")
 	o := p.options(code)
 	o.Person.Again = true
 	number := p.card.TokenID[len(p.card.TokenID)-6:]
@@ -274,5 +274,8 @@ func TestTrivialPINs(t *testing.T) {
 	want := []cardside.Reason{cardside.ReasonPINTrivial, cardside.ReasonPINTrivial, cardside.ReasonPINTrivial, cardside.ReasonPINTooShort}
 	if !slices.Equal(refused, want) {
 		t.Errorf("%v", refused)
+	}
+	if _, steps := g.state(id); steps != "opened claimed card-pin card options pin pin!pin-trivial pin!pin-too-short registered active" {
+		t.Error(steps)
 	}
 }

@@ -213,3 +213,25 @@ func TestWrongHolderCode(t *testing.T) {
 		t.Errorf("%s: %s", state, steps)
 	}
 }
+
+// TestHolderCodeTypedAgain: where a person types, a wrong one is asked for again,
+// and the desk sees why it takes longer.
+func TestHolderCodeTypedAgain(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	id, code := g.ticket("")
+	o := p.options(code)
+	o.Person.Again = true
+	typed := []string{"9999", holderCode}
+	o.Person.CardPIN = func(context.Context, pkcs11.Token) ([]byte, error) {
+		pin := typed[0]
+		typed = typed[1:]
+		return []byte(pin), nil
+	}
+	if outcome, err := desk.Enrol(t.Context(), o); err != nil || outcome.Passkey.State != "active" {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	if _, steps := g.state(id); steps != "opened claimed card-pin card-pin!cpx-pin-wrong card options pin registered active" {
+		t.Error(steps)
+	}
+}
