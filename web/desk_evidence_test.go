@@ -77,7 +77,7 @@ func TestEvidencePage(t *testing.T) {
 	auditor.get("/revocation").says(t, http.StatusOK, "Le contrôle des oppositions est contourné", "soit encore 4 heures", "hôte des listes injoignable", "EXEMPLE Administrateur",
 		"aci-fo-pp, liste complète : à renouveler avant le", "dans 6 jours", "aci-fo-pp, liste des changements : périmée depuis le", "La liste complète compte seule.",
 		"aci-st-pp, liste complète : absente.", "fetching: unreachable", "no trust anchors", "/srv/crls/page.html", "malformed: at octet 0", "cpsgate crl fetch",
-		"Souplesse : revocation: if-present", "Souplesse : stale: grace:72h", "Souplesse : mode: test", "ocsp.nonce: if-present", "Dernière erreur")
+		"Souplesse : revocation: if-present", "Souplesse : stale: grace:72h", "Souplesse : mode: test", "ocsp.nonce: if-present", "Dernier échec")
 	auditor.lang = "en"
 	auditor.get("/revocation").says(t, http.StatusOK, "Revocation checking is bypassed", "4 hours from now", "1,234,567", "Leniency: stale: grace:72h")
 }

@@ -79,12 +79,12 @@ func (words catalogue) say(key string, args ...any) (string, error) {
 	if len(args) != 2*len(wanted) {
 		return "", fmt.Errorf("text %q: %d values given, %d wanted", key, len(args)/2, len(wanted))
 	}
-	for i := 0; i < len(args); i += 2 {
-		name := fmt.Sprintf("{%v}", args[i])
+	for pair := range slices.Chunk(args, 2) {
+		name := fmt.Sprintf("{%v}", pair[0])
 		if !strings.Contains(text, name) {
 			return "", fmt.Errorf("text %q: no value is called %s", key, name)
 		}
-		text = strings.ReplaceAll(text, name, fmt.Sprint(args[i+1]))
+		text = strings.ReplaceAll(text, name, fmt.Sprint(pair[len(pair)-1]))
 	}
 	return text, nil
 }
