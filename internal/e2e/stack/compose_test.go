@@ -150,6 +150,23 @@ func workstation(t *testing.T, into any, typed string, args ...string) {
 	}
 }
 
+// healthy waits until a service answers its health check.
+func healthy(t *testing.T, service string) {
+	t.Helper()
+	id, err := compose(t.Context(), "ps", "--quiet", service).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []byte
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		said, err = exec.CommandContext(t.Context(), "docker", "inspect", "--format", "{{.State.Health.Status}}", strings.TrimSpace(string(id))).Output()
+		if err == nil && strings.TrimSpace(string(said)) == "healthy" {
+			return
+		}
+	}
+	t.Fatalf("%s is %s after a minute (%v)", service, said, err)
+}
+
 // follow clicks on a step of the start page.
 func follow(tab *chromium.Tab, step string) {
 	tab.Go(start)

@@ -44,13 +44,13 @@ func TestTour(t *testing.T) {
 	shows(t, operator, "SPECIMEN Camille")
 
 	enrol(t, operator)
-	stay := signInByPasskey(t)
 
 	holder := visitor(t, "cps4", sacha)
 	follow(holder, "sign-in")
 	signInByCertificate(holder)
 	openApplications(t, holder)
 	restart(t, holder)
+	stay := signInByPasskey(t)
 
 	follow(operator, "desk")
 	operator.Go(strings.TrimSuffix(operator.URL(), "/") + "/people/" + url.PathEscape(sacha))
@@ -180,15 +180,10 @@ func restart(t *testing.T, holder *chromium.Tab) {
 	if err := run(2*time.Minute, "restart", "redis", "cpsgate"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
-		follow(holder, "application-1")
-		if strings.Contains(chromium.Eval[string](holder, `document.body.innerText`), sacha) {
-			return
-		}
-		if time.Now().After(end) {
-			shows(t, holder, sacha)
-		}
-	}
+	healthy(t, "cpsgate")
+	follow(holder, "application-1")
+	holder.WaitFor(".person")
+	shows(t, holder, sacha)
 }
 
 // reportLost revokes the card on the person's page at the desk.
