@@ -110,6 +110,39 @@ func TestNothingIsWrittenToAnotherCard(t *testing.T) {
 	}
 }
 
+// What the card taught: another program's reset hides an exchange of cards from
+// whoever was connected before, and a reconnection would reach the new card.
+func TestAResetHidesNoExchangeOfCards(t *testing.T) {
+	lab := cardlab.Start(t, 1)
+	reader := lab.Readers[0]
+	first, err := virtualcard.New(onT1(t, virtualcard.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Insert(first); err != nil {
+		t.Fatal(err)
+	}
+	card, err := cardside.Open(t.Context(), cardside.Choice{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	if err := reader.Eject(); err != nil {
+		t.Fatal(err)
+	}
+	var second atomic.Int32
+	put(t, reader, "", onT1(t, virtualcard.Options{Trace: func([]byte, []byte) { second.Add(1) }}))
+	if err := neighbour(t, reader.Name).ColdReset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := card.SetPIN(t.Context(), []byte(goodPIN)); cardside.ReasonOf(err) != cardside.ReasonCardRemoved {
+		t.Errorf("got %v", err)
+	}
+	if n := second.Load(); n != 0 {
+		t.Errorf("%d APDUs reached another card", n)
+	}
+}
+
 // clock is a virtual card's, which a test moves.
 type clock struct {
 	offset atomic.Int64

@@ -58,6 +58,7 @@ type Card struct {
 	opts    Options
 	reader  string
 	atr     []byte
+	events  uint16 // the reader's count of insertions and removals, with this card in it
 	channel *apdu.Channel
 }
 
@@ -90,6 +91,9 @@ func (c *Card) open(ctx context.Context) error {
 		return err
 	}
 	c.atr = atr
+	if c.events, err = c.countEvents(ctx); err != nil {
+		return err
+	}
 	protocol, err := c.system.protocol()
 	if err != nil {
 		return err
@@ -170,12 +174,37 @@ func (c *Card) reconnect(ctx context.Context, unpower bool) error {
 	if err != nil {
 		return err
 	}
+	if err := c.same(ctx); err != nil {
+		return err
+	}
 	protocol, err := c.system.protocol()
 	if err != nil {
 		return err
 	}
 	c.channel.Protocol = protocol
 	return nil
+}
+
+// same refuses a card put in since: a reset by another program hides from this
+// connection that the card was exchanged before it, and reconnecting reaches
+// whatever is in the reader.
+func (c *Card) same(ctx context.Context) error {
+	events, err := c.countEvents(ctx)
+	if err != nil {
+		return err
+	}
+	if events != c.events {
+		return &Error{Op: "finding the card again", Kind: ErrRemoved}
+	}
+	return nil
+}
+
+func (c *Card) countEvents(ctx context.Context) (uint16, error) {
+	states, err := c.context.query(ctx, []string{c.reader}, serviceLimit)
+	if err != nil {
+		return 0, err
+	}
+	return states[0].Events, nil
 }
 
 // resets is how often in a row other programs may reset the card before it is
