@@ -20,6 +20,9 @@ import (
 // plays a part instead of speaking to a device.
 const actor = "LIBFIDO2_TEST_SAYS"
 
+// partHardened is a child that hardens itself and says what that changed.
+const partHardened = "hardened"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == libfido2.ChildArgument {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
@@ -38,6 +41,8 @@ func play(part string) {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "a crash")
 		os.Exit(3)
+	case partHardened:
+		hardened()
 	case "hang":
 		time.Sleep(time.Minute)
 	case "flood":

@@ -5,3 +5,6 @@ func ReadReply(output []byte) error {
 	_, err := readReply(output)
 	return err
 }
+
+// Harden is what a child does first.
+var Harden = harden
