@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -18,20 +19,32 @@ import (
 )
 
 func TestReadersAndWatch(t *testing.T) {
-	lab := cardlab.Start(t, 2)
-	options := virtualcard.Options{}
-	protocols(t)[0].set(&options)
-	card, err := virtualcard.New(options)
-	if err != nil {
-		t.Fatal(err)
+	for _, protocol := range protocols(t) {
+		t.Run(protocol.name, func(t *testing.T) {
+			options := virtualcard.Options{}
+			protocol.set(&options)
+			card, err := virtualcard.New(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lab := cardlab.Start(t, 2)
+			lab.Readers[0].Put(t, card)
+			readersOnce(t, lab, card)
+			readersLive(t, lab.Readers[0])
+			lab.Readers[0].Put(t, card)
+			watched(t, lab.Readers[0])
+		})
 	}
-	lab.Readers[0].Put(t, card)
+}
 
+// readersOnce: the first reader holds the card, the second is empty.
+func readersOnce(t *testing.T, lab *cardlab.Lab, card *virtualcard.Card) {
+	t.Helper()
 	var report cardside.ReadersReport
 	command(t, "", "readers", "--json").ends(cardside.ExitDone).json(&report)
 	i := slices.IndexFunc(report.Readers, func(r cardside.ReaderReport) bool { return r.Reader == lab.Readers[0].Name })
 	if i < 0 || report.Readers[i].Generation != cardside.CPS4 || !slices.Contains(report.Readers[i].Applications, cardside.AppFIDO) ||
-		report.Readers[i].ATR != virtualcard.ATRCPS4 {
+		report.Readers[i].ATR != fmt.Sprintf("%X", card.ATR()) {
 		t.Errorf("%+v", report)
 	}
 	command(t, "", "readers").ends(cardside.ExitDone).says("CPS4", "FIDO2", "pas de carte")
@@ -40,20 +53,26 @@ func TestReadersAndWatch(t *testing.T) {
 		says("Insérez la carte dans "+lab.Readers[1].Name, "Aucune carte n'a été insérée à temps")
 	command(t, "", "info", "--reader", "Virtual", "--json").ends(cardside.ExitUsage).reason(cardside.ReasonSeveralReaders)
 	command(t, "", "info", "--reader", "Nowhere", "--timeout", "10ms", "--json").ends(cardside.ExitService).reason(cardside.ReasonNoReader)
+}
 
-	shown := follow(t, func(out string) bool { return strings.Contains(out, "CPS4") }, lab.Readers[0], "readers", "--live")
+func readersLive(t *testing.T, reader *cardlab.Reader) {
+	t.Helper()
+	shown := follow(t, func(out string) bool { return strings.Contains(out, "CPS4") }, reader, "readers", "--live")
 	if !strings.HasSuffix(strings.TrimSpace(shown), "pas de carte") {
 		t.Errorf("live:\n%s", shown)
 	}
-	lab.Readers[0].Put(t, card)
-	watched := follow(t, func(out string) bool { return strings.Contains(out, "card-inserted") }, lab.Readers[0], "watch")
+}
+
+func watched(t *testing.T, reader *cardlab.Reader) {
+	t.Helper()
+	said := follow(t, func(out string) bool { return strings.Contains(out, "card-inserted") }, reader, "watch")
 	var events []pcsc.EventKind
-	for line := range strings.Lines(watched) {
+	for line := range strings.Lines(said) {
 		var e cardside.WatchEvent
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Reader == lab.Readers[0].Name {
+		if e.Reader == reader.Name {
 			events = append(events, e.Event)
 		}
 	}
