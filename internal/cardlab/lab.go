@@ -231,7 +231,7 @@ func (r *Reader) Insert(card *virtualcard.Card) error {
 	if err := r.service.await(empty); err != nil { // a card pulled just now
 		return fmt.Errorf("inserting a card: %w", err)
 	}
-	before := r.service.count(card)
+	before := card.PowerUps()
 	connection, err := net.Dial("tcp", r.Address)
 	if err != nil {
 		return fmt.Errorf("inserting a card: %w", err)

@@ -46,7 +46,6 @@ type service struct {
 	log     []string
 	ready   bool
 	present map[string]bool // by reader name
-	atrs    int             // how many were read
 	noPort  bool
 	err     error // why it ended
 }
@@ -120,9 +119,6 @@ func (s *service) note(line string) {
 	if _, reader, ok := strings.Cut(line, "Card Removed From "); ok {
 		s.present[reader] = false
 	}
-	if strings.Contains(line, "Card ATR: ") {
-		s.atrs++
-	}
 	s.ready = s.ready || strings.Contains(line, "daemon ready")
 	s.noPort = s.noPort || strings.Contains(line, "Could not initialize connection to virtual ICC")
 	s.tell()
@@ -134,8 +130,11 @@ func (s *service) tell() {
 	s.changed = make(chan struct{})
 }
 
-// await waits until what the log says satisfies condition, which is called
-// with the lock held.
+// again is how soon a condition is looked at again that no line of the log told.
+const again = 5 * time.Millisecond
+
+// await waits until what the log and the cards say satisfies condition, which is
+// called with the lock held.
 func (s *service) await(condition func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -151,40 +150,24 @@ func (s *service) await(condition func() bool) error {
 		}
 		select {
 		case <-changed:
+		case <-time.After(again):
 		case <-ctx.Done():
 			return fmt.Errorf("pcscd took more than %s; its log:\n%s", patience, log)
 		}
 	}
 }
 
-// announced waits until PC/SC has seen a card that was put into a reader when
-// the counts were so.
+// announced waits until PC/SC has seen a card that was put into a reader after
+// so many power-ups.
 //
-// A card found by a reader's very first look is not announced as inserted: its
-// ATR is logged, then its state is set. That moment is waited for by the clock.
-func (s *service) announced(reader string, card *virtualcard.Card, before counts) error {
-	early := false
-	err := s.await(func() bool {
-		early = !s.present[reader] && card.PowerUps() > before.powerUps && s.atrs > before.atrs
-		return s.present[reader] || early
+// A card found by a reader's very first look is not announced as inserted. But
+// every look asks for its ATR, and one after that of its power-up comes when the
+// reader's state has been set.
+func (s *service) announced(reader string, card *virtualcard.Card, powerUps int) error {
+	return s.await(func() bool {
+		s.present[reader] = s.present[reader] || card.PowerUps() > powerUps && card.Looks() > 1
+		return s.present[reader]
 	})
-	if err != nil || !early {
-		return err
-	}
-	time.Sleep(20 * time.Millisecond)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.present[reader] = true
-	return nil
-}
-
-// counts are what grows when a card is powered up.
-type counts struct{ powerUps, atrs int }
-
-func (s *service) count(card *virtualcard.Card) counts {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return counts{powerUps: card.PowerUps(), atrs: s.atrs}
 }
 
 // stop ends the process by its id, kindly first.

@@ -28,6 +28,7 @@ type Card struct {
 	powered bool
 	apdus   int
 	ups     int // times it was given power
+	looks   int // times its ATR was asked for since
 	eject   int // APDUs until the card leaves; 0: it stays
 }
 
@@ -101,6 +102,22 @@ func (c *Card) PowerUps() int {
 	return c.ups
 }
 
+// Looks counts how often the reader has asked for the ATR since it gave the card
+// power: once for the power, then at each look whether a card is there.
+func (c *Card) Looks() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.looks
+}
+
+// look is the reader asking for the ATR.
+func (c *Card) look() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks++
+	return c.atr
+}
+
 // EjectAfter makes the card leave instead of answering its n-th APDU from now;
 // with 0 it stays.
 func (c *Card) EjectAfter(n int) {
@@ -115,6 +132,7 @@ func (c *Card) PowerOn() {
 	defer c.mu.Unlock()
 	c.powered = true
 	c.ups++
+	c.looks = 0
 	c.shell.reset()
 	c.engine.PowerUp()
 }

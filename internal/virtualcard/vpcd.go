@@ -106,7 +106,7 @@ func (c *Card) react(ctx context.Context, message []byte) ([]byte, error) {
 	case controlReset:
 		c.Reset()
 	case controlATR:
-		return c.atr, nil
+		return c.look(), nil
 	}
 	return nil, nil
 }

@@ -67,6 +67,11 @@ func TestTalksToVPCD(t *testing.T) {
 	if got := r.receive(); string(got) != string(card.ATR()) {
 		t.Errorf("ATR %X", got)
 	}
+	r.send(0x04)
+	r.receive()
+	if looks := card.Looks(); looks != 2 {
+		t.Errorf("%d looks before power", looks)
+	}
 	r.send(0x00, 0xA4, 0x04, 0x00)
 	if got := r.receive(); string(got) != "\x69\x85" {
 		t.Errorf("without power: %X", got)
@@ -75,6 +80,9 @@ func TestTalksToVPCD(t *testing.T) {
 	r.send(unhex(t, selectAID(aidFIDO))...)
 	if got := r.receive(); string(got) != "FIDO_2_0\x90\x00" {
 		t.Errorf("SELECT: %q", got)
+	}
+	if looks := card.Looks(); looks != 0 {
+		t.Errorf("%d looks since power", looks)
 	}
 	r.send(0x02) // after a warm reset the CPS3 answers
 	r.send(0x80, 0x10, 0x00, 0x00, 0x01, 0x04, 0x00)
