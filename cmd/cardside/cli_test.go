@@ -31,7 +31,7 @@ func TestCommandLinesThatCannotBe(t *testing.T) {
 }
 
 func TestHelpIsInBothLanguages(t *testing.T) {
-	command(t, "", "--help").ends(cardside.ExitDone).says("Lecteurs et cartes de ce poste", "--really-erase"[:3])
+	command(t, "", "--help").ends(cardside.ExitDone).says("Lecteurs et cartes de ce poste", "--pin-fd")
 	command(t, "", "--help", "--lang", "en").ends(cardside.ExitDone).says("Readers and cards of this workstation")
 	for _, of := range [][]string{nil, {"make"}, {"credentials", "delete"}, {"pin", "change"}, {"doctor"}, {"reset"}} {
 		if shown := command(t, "", append(of, "--help")...).ends(cardside.ExitDone); strings.Contains(shown.out, "help.") || strings.Contains(shown.out, "context-sensitive") {

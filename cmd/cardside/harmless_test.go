@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -33,8 +34,8 @@ func TestTerminalObeysNobodyElse(t *testing.T) {
 	if !strings.Contains(said.out, "\uFFFD]0;own\uFFFD") || strings.ContainsAny(said.out, "\x1b\a") {
 		t.Errorf("a terminal would see:\n%q", said.out)
 	}
-	if json := command(t, "", "info", "--json", "--replay", file).ends(cardside.ExitDone); !strings.Contains(json.out, `"\u001b]0;own\u0007"`) {
-		t.Errorf("a program would read:\n%s", json.out)
+	if said := command(t, "", "info", "--json", "--replay", file).ends(cardside.ExitDone); !strings.Contains(said.out, `"\u001b]0;own\u0007"`) {
+		t.Errorf("a program would read:\n%s", said.out)
 	}
 	if said := command(t, "", "info", "--re\x1b[2Jplay").ends(cardside.ExitUsage); strings.Contains(said.errors, "\x1b") {
 		t.Errorf("misused: %q", said.errors)
@@ -61,5 +62,30 @@ func TestHarmless(t *testing.T) {
 	r.Close()
 	if n, err := (harmless{w}).Write([]byte("x")); n != 0 || err == nil {
 		t.Errorf("a reader that has gone: %d, %v", n, err)
+	}
+}
+
+// TestJSONIsHarmlessToo: a terminal obeys nothing in it, and programs read the
+// names as they are.
+func TestJSONIsHarmlessToo(t *testing.T) {
+	for _, test := range []struct{ name, text string }{
+		{"words", "Hôpital — « prêt » <b>&\n\t"},
+		{"escape sequences", "\x1b[31mred\x7f"},
+		{"their 8-bit form", "\u009b31mred\u0085"},
+		{"text turned round", "\u202Egnp.exe\u2066"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := jsonLines(harmless{&out}).Encode(map[string]string{"name": test.text}); err != nil {
+				t.Fatal(err)
+			}
+			if strings.ContainsFunc(strings.TrimSuffix(out.String(), "\n"), func(r rune) bool { return shown(r) != r }) {
+				t.Errorf("a terminal would see %q", out.String())
+			}
+			var read struct{ Name string }
+			if err := json.Unmarshal(out.Bytes(), &read); err != nil || read.Name != test.text {
+				t.Errorf("a program reads %q, %v", read.Name, err)
+			}
+		})
 	}
 }

@@ -69,9 +69,8 @@ func (c infoCommand) card(a *act) (card *cardside.Card, finish func() error, err
 		}
 		card, err := cardside.Open(a.ctx, a.choice(file))
 		a.waited()
-		if err != nil {
-			file.Close()
-			return nil, nil, err
+		if err != nil { // nothing was said: the name is free for the next try
+			return nil, nil, errors.Join(err, file.Close(), os.Remove(c.Record))
 		}
 		return card, file.Close, nil
 	}

@@ -41,6 +41,8 @@ type environment struct {
 	terminal func() (terminal, error)
 	// redraw: stderr is a terminal, on which a line can be written over.
 	redraw bool
+	// screen: stdout is a terminal, which can be cleared.
+	screen bool
 }
 
 func main() {
@@ -52,7 +54,7 @@ func main() {
 	env := &environment{
 		ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, now: time.Now, descriptor: openDescriptor, terminal: openTerminal,
-		redraw: term.IsTerminal(int(os.Stderr.Fd())),
+		redraw: term.IsTerminal(int(os.Stderr.Fd())), screen: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 	code := run(env, os.Args[1:])
 	stop()

@@ -18,7 +18,7 @@ func (c readersCommand) Run(a *act) error {
 		return a.listReaders()
 	}
 	return interrupted(pcsc.Watch(a.ctx, func(pcsc.Event) error {
-		if a.redraw && !a.JSON {
+		if a.screen && !a.JSON {
 			fmt.Fprint(exact(a.stdout), "\x1b[H\x1b[2J")
 		}
 		return a.listReaders()

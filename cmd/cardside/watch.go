@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"cpsgate/cardside"
@@ -13,8 +12,7 @@ type watchCommand struct{}
 // Run writes insertions and removals as JSON lines until it is interrupted,
 // which is how it ends well.
 func (watchCommand) Run(a *act) error {
-	lines := json.NewEncoder(exact(a.stdout))
-	lines.SetEscapeHTML(false)
+	lines := jsonLines(a.stdout)
 	return interrupted(cardside.Watch(a.ctx, a.now, func(e cardside.WatchEvent) error { return lines.Encode(e) }))
 }
 

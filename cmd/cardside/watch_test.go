@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,10 @@ func readersOnce(t *testing.T, lab *cardlab.Lab, card *virtualcard.Card) {
 
 	command(t, "", "info", "--reader", lab.Readers[1].Name, "--timeout", "300ms").ends(cardside.ExitNoCard).
 		says("Insérez la carte dans "+lab.Readers[1].Name, "Aucune carte n'a été insérée à temps")
+	unheard := filepath.Join(t.TempDir(), "card.jsonl")
+	for range 2 { // a recording that did not begin takes no name
+		command(t, "", "info", "--reader", lab.Readers[1].Name, "--timeout", "10ms", "--record", unheard).ends(cardside.ExitNoCard)
+	}
 	command(t, "", "info", "--reader", "Virtual", "--json").ends(cardside.ExitUsage).reason(cardside.ReasonSeveralReaders)
 	command(t, "", "info", "--reader", "Nowhere", "--timeout", "10ms", "--json").ends(cardside.ExitService).reason(cardside.ReasonNoReader)
 }
@@ -58,7 +63,7 @@ func readersOnce(t *testing.T, lab *cardlab.Lab, card *virtualcard.Card) {
 func readersLive(t *testing.T, reader *cardlab.Reader) {
 	t.Helper()
 	shown := follow(t, func(out string) bool { return strings.Contains(out, "CPS4") }, reader, "readers", "--live")
-	if !strings.HasSuffix(strings.TrimSpace(shown), "pas de carte") {
+	if !strings.HasSuffix(strings.TrimSpace(shown), "pas de carte") || strings.Contains(shown, "\x1b") {
 		t.Errorf("live:\n%s", shown)
 	}
 }
@@ -88,7 +93,8 @@ func follow(t *testing.T, seen func(string) bool, reader *cardlab.Reader, args .
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := &page{news: make(chan struct{}, 1000)}
-	env := &environment{ctx: ctx, stdout: out, stderr: out, getenv: func(string) string { return "" }, now: time.Now}
+	// A person at a terminal sends what is written to a file, which nothing clears.
+	env := &environment{ctx: ctx, stdout: out, stderr: out, redraw: true, getenv: func(string) string { return "" }, now: time.Now}
 	done := make(chan int, 1)
 	go func() { done <- run(env, args) }()
 	out.wait(t, seen)

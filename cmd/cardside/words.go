@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +61,8 @@ func (a *act) print(result any, inWords func()) error {
 		inWords()
 		return nil
 	}
-	lines := json.NewEncoder(exact(a.stdout))
+	lines := jsonLines(a.stdout)
 	lines.SetIndent("", "  ")
-	lines.SetEscapeHTML(false)
 	return lines.Encode(result)
 }
 
@@ -98,9 +96,8 @@ func (w words) fail(env *environment, asJSON bool, err error) int {
 	}
 	code := int(cardside.ExitCodeOf(e.Reason))
 	if asJSON {
-		lines := json.NewEncoder(exact(env.stdout))
+		lines := jsonLines(env.stdout)
 		lines.SetIndent("", "  ")
-		lines.SetEscapeHTML(false)
 		if lines.Encode(failure{e, code, left}) == nil {
 			return code
 		}
