@@ -140,6 +140,17 @@ func (l Levels) demand(rank int) (methods []identity.Method, proofs []identity.P
 	return methods, proofs
 }
 
+// AtLeast is what a session must meet to reach an acr, or a stronger one; false
+// for one that there is not.
+func (l Levels) AtLeast(acr string) (sessions.Demand, bool) {
+	rank, known := l.asked([]string{acr})
+	if !known {
+		return sessions.Demand{}, false
+	}
+	methods, proofs := l.demand(rank)
+	return sessions.Demand{Methods: methods, Proofs: proofs}, true
+}
+
 // values lists every acr that there is.
 func (l Levels) values() (all []string) {
 	for _, level := range l {

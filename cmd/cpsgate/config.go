@@ -301,7 +301,7 @@ func (c *Config) check() error {
 	if err := c.SSO.check(); err != nil {
 		return err
 	}
-	if err := c.ForwardAuth.check(); err != nil {
+	if err := c.ForwardAuth.check(c.SSO.levels()); err != nil {
 		return err
 	}
 	if _, err := time.LoadLocation(c.Pages.TimeZone); err != nil {

@@ -41,7 +41,7 @@ func (p *program) openForwardAuth(ctx context.Context, c *Config, once forwardau
 		Context: c.SSO.levels().Context, PeopleAge: c.ForwardAuth.PeopleAge, TokenLife: c.ForwardAuth.TokenLife, Now: p.now,
 	}
 	for _, a := range c.ForwardAuth.Applications {
-		o.Applications = append(o.Applications, a.application())
+		o.Applications = append(o.Applications, a.application(c.SSO.levels()))
 	}
 	gate, err := forwardauth.New(o)
 	if err != nil {

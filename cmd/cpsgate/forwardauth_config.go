@@ -8,6 +8,7 @@ import (
 
 	"cpsgate/identity"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 	"cpsgate/sso/forwardauth"
 )
 
@@ -39,6 +40,7 @@ type ApplicationConfig struct {
 // nothing.
 type ForwardRuleConfig struct {
 	Path        string        `yaml:"path"`        // "/", or "/admin"
+	ACR         string        `yaml:"acr"`         // the least level, of sso.levels; in place of methods and proofs
 	Methods     []string      `yaml:"methods"`     // ways of signing in, of which one: cps, fido2
 	Proofs      []string      `yaml:"proofs"`      // who vouched for a passkey, of which one: same-card, certificate, desk
 	MaximumAge  time.Duration `yaml:"maximum_age"` // since the PIN was last proved
@@ -46,7 +48,7 @@ type ForwardRuleConfig struct {
 	Professions []int         `yaml:"professions"` // codes of TRE_G15, of which one
 }
 
-func (c *ForwardAuthConfig) check() error {
+func (c *ForwardAuthConfig) check(levels sso.Levels) error {
 	if len(c.Applications) > 0 && len(c.Proxies) == 0 {
 		return fmt.Errorf("forward_auth.proxies: the proxies of the applications are needed: nobody else is believed")
 	}
@@ -61,7 +63,7 @@ func (c *ForwardAuthConfig) check() error {
 	}
 	for i, a := range c.Applications {
 		for j, r := range a.Rules {
-			if err := r.check(fmt.Sprintf("forward_auth.applications[%d].rules[%d]", i, j)); err != nil {
+			if err := r.check(fmt.Sprintf("forward_auth.applications[%d].rules[%d]", i, j), levels); err != nil {
 				return err
 			}
 		}
@@ -69,7 +71,15 @@ func (c *ForwardAuthConfig) check() error {
 	return nil
 }
 
-func (r ForwardRuleConfig) check(key string) error {
+func (r ForwardRuleConfig) check(key string, levels sso.Levels) error {
+	if r.ACR != "" {
+		if _, known := levels.AtLeast(r.ACR); !known {
+			return fmt.Errorf("%s.acr: %q is none of sso.levels", key, r.ACR)
+		}
+		if r.Methods != nil || r.Proofs != nil {
+			return fmt.Errorf("%s.acr: stands in place of methods and proofs", key)
+		}
+	}
 	for _, m := range r.Methods {
 		if err := oneOf(key+".methods", m, string(identity.MethodCPS), string(identity.MethodFIDO2)); err != nil {
 			return err
@@ -111,16 +121,17 @@ func (c *ForwardAuthConfig) prefixes() ([]netip.Prefix, error) {
 }
 
 // application is what the configuration says, as the gate takes it.
-func (a ApplicationConfig) application() forwardauth.Application {
+func (a ApplicationConfig) application(levels sso.Levels) forwardauth.Application {
 	application := forwardauth.Application{Origin: a.Origin}
 	for _, r := range a.Rules {
+		demand, leveled := levels.AtLeast(r.ACR)
+		if !leveled {
+			demand = sessions.Demand{Methods: convert[identity.Method](r.Methods), Proofs: convert[identity.ProofKind](r.Proofs)}
+		}
+		demand.MaxAge = r.MaximumAge
 		application.Rules = append(application.Rules, forwardauth.Rule{
-			Path: r.Path,
-			Demand: sessions.Demand{
-				MaxAge:  r.MaximumAge,
-				Methods: convert[identity.Method](r.Methods),
-				Proofs:  convert[identity.ProofKind](r.Proofs),
-			},
+			Path:        r.Path,
+			Demand:      demand,
 			Roles:       convert[identity.Role](r.Roles),
 			Professions: professions(r.Professions),
 		})

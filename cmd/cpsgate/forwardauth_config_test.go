@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cpsgate/identity"
+	"cpsgate/sso"
 )
 
 const forwardConfig = goodConfig + `
@@ -21,6 +22,8 @@ forward_auth:
           maximum_age: 15m
           roles: [admin]
           professions: [10, 60]
+        - path: /ordonnances
+          acr: urn:cpsgate:acr:registered
     - origin: https://stock.exemple.test:8443
 `
 
@@ -33,9 +36,12 @@ func TestForwardAuthConfiguration(t *testing.T) {
 	if err != nil || len(prefixes) != 2 || prefixes[0].String() != "192.0.2.10/32" {
 		t.Errorf("proxies %v, %v", prefixes, err)
 	}
-	rules := c.ForwardAuth.Applications[0].application().Rules
+	rules := c.ForwardAuth.Applications[0].application(sso.DefaultLevels()).Rules
 	if rules[0].Roles != nil || rules[0].Professions != nil || rules[0].Demand.Methods != nil || rules[0].Demand.Proofs != nil {
 		t.Errorf("a rule that asks nothing asks %+v", rules[0])
+	}
+	if d := rules[2].Demand; len(d.Methods) != 2 || len(d.Proofs) != 2 || d.MaxAge != 0 {
+		t.Errorf("a level asks %+v", d)
 	}
 	r := rules[1]
 	if r.Path != "/admin" || r.Demand.MaxAge != 15*time.Minute || r.Demand.Methods[0] != identity.MethodCPS || r.Demand.Proofs[0] != identity.ProofSameCard ||
@@ -52,6 +58,8 @@ func TestForwardAuthConfigurationRefuses(t *testing.T) {
 		{"a proxy of a zone", "192.0.2.10,", `"fe80::1%eth0",`, "forward_auth.proxies"},
 		{"an unknown method", "[cps]", "[password]", "rules[1].methods"},
 		{"an unknown proof", "[same-card]", "[friend]", "rules[1].proofs"},
+		{"an unknown level", "urn:cpsgate:acr:registered", "urn:cpsgate:acr:none", "rules[2].acr"},
+		{"a level beside methods", "acr: urn:cpsgate:acr:registered", "acr: urn:cpsgate:acr:card\n          methods: [cps]", "rules[2].acr"},
 		{"an unknown role", "[admin]", "[king]", "rules[1].roles"},
 		{"a negative age", "15m", "-15m", "rules[1].maximum_age"},
 		{"an unknown key", "path: /\n", "path: /\n          verbs: [GET]\n", "verbs"},
