@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io/fs"
 	"net/http"
 	"time"
@@ -115,3 +116,6 @@ func (s *Server) MainRoutes() []string {
 	}
 	return list
 }
+
+// ShareRates is one round of Run.
+func ShareRates(ctx context.Context, s *Server) { s.shareRates(ctx) }

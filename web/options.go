@@ -65,6 +65,7 @@ type Options struct {
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits
+	Counter      Counter                     // adds up the rates of several nodes; nil: each for itself
 	Spool        string                      // folder of uploaded files while they are dealt with; "" = the system's for temporary files
 	HandshakeAge time.Duration               // oldest handshake a certificate is taken from; 0 = 10 s
 	Zone         *time.Location              // nil = Europe/Paris

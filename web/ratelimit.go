@@ -31,6 +31,7 @@ type limiterState struct {
 type limited struct {
 	key   string
 	allow *rate.Limiter
+	share share
 }
 
 func newLimiter(perMinute int) limiter {
@@ -41,19 +42,22 @@ func newLimiter(perMinute int) limiter {
 func (l limiter) wait(key string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reservation := l.of(key).ReserveN(now, 1)
+	of := l.of(key)
+	of.running(now).here++
+	reservation := of.allow.ReserveN(now, 1)
 	delay := reservation.DelayFrom(now)
 	if delay > 0 {
 		reservation.CancelAt(now)
+		of.running(now).here-- // it was not let through
 	}
 	return delay
 }
 
 // of finds or makes the key's limiter. The caller holds mu.
-func (l limiter) of(key string) *rate.Limiter {
+func (l limiter) of(key string) *limited {
 	if element, found := l.keys[key]; found {
 		l.order.MoveToFront(element)
-		return element.Value.(*limited).allow
+		return element.Value.(*limited)
 	}
 	if l.order.Len() >= l.max {
 		oldest := l.order.Back()
@@ -62,7 +66,7 @@ func (l limiter) of(key string) *rate.Limiter {
 	}
 	fresh := &limited{key: key, allow: rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)}
 	l.keys[key] = l.order.PushFront(fresh)
-	return fresh.allow
+	return fresh
 }
 
 // addressKey puts an IPv6 network of one subscriber together: whoever has a

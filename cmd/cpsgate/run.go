@@ -236,7 +236,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		Hospital: c.Pages.Name, Accent: c.Pages.Accent, SupportLabel: c.Pages.SupportLabel, SupportPhone: c.Pages.SupportPhone, Logo: c.Pages.Logo,
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, ForwardAuth: forward, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: once,
-		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now,
+		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now, Counter: p.counter(),
 		Trail: p.store, Revocation: p.judge.standing, SSO: p.sso, Spool: c.Data,
 	})
 	return err
@@ -291,6 +291,7 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
+	group.Go(func() error { p.web.Run(ctx); return nil })
 	group.Go(func() error { p.keys.Run(ctx); return nil })
 	group.Go(func() error { p.sso.Run(ctx); return nil })
 	group.Go(func() error { p.judge.run(ctx, hangups); return nil })

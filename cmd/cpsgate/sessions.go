@@ -126,3 +126,11 @@ func readRoots(path string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+// counter adds up the rates of several nodes; nil where there is one.
+func (p *program) counter() web.Counter {
+	if p.redis == nil {
+		return nil
+	}
+	return p.redis
+}
