@@ -124,7 +124,7 @@ func TestDeskByKeyboard(t *testing.T) {
 	tab := h.tabOf(h.chromium(), origin, operator)
 	tab.Go(origin + "/desk")
 	looks(t, tab, "desk")
-	for card := range 3 {
+	for card := range 10 {
 		until(t, tab, "the field has the focus", `document.activeElement?.id === "who"`)
 		tab.Press(kb.Enter)
 		tab.WaitFor(".code")
@@ -152,7 +152,7 @@ func TestDeskByKeyboard(t *testing.T) {
 		}
 		tab.Press(kb.Enter)
 	}
-	until(t, tab, "the queue", `document.querySelectorAll(".list .row").length >= 3`)
+	until(t, tab, "the queue", `document.querySelectorAll(".list .row").length >= 10`)
 }
 
 // TestDeskWithoutScript: the page is looked at again by itself.

@@ -84,6 +84,9 @@ func AnswerKeys() map[string]string {
 	for reason, a := range deskAnswers {
 		all["enroll "+string(reason)] = a.words
 	}
+	for reason, a := range forwardAnswers {
+		all["forwardauth "+string(reason)] = a.words
+	}
 	for reason, a := range ownAnswers {
 		all["web "+string(reason)] = a.words
 	}
