@@ -27,9 +27,16 @@ type outcome struct {
 	Failure string
 }
 
+// lead is how long a server is loaded before its time counts: what it remembers
+// for seconds is not read anew for having waited its turn.
+const lead = time.Second
+
 // round counts a server's processor time over a span at a rate.
 func (s *site) round(name string, rate int, span time.Duration) (r result, err error) {
 	server := s.running[name]
+	if _, err := s.load(name, rate, lead); err != nil {
+		return r, err
+	}
 	before, err := measure.CPU(server.pid)
 	if err != nil {
 		return r, err

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
 
 	"cpsgate/sessions"
 )
@@ -138,11 +142,17 @@ func serveChild(name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	var handler http.Handler = bareHandler(manager)
-	if name == ours {
-		if handler, err = wholeServer(args[0], manager); err != nil {
-			return err
-		}
+	var handler http.Handler
+	switch name {
+	case ours:
+		handler, err = wholeServer(args[0], manager)
+	case quick:
+		handler = bareHandler(manager.Find)
+	default:
+		handler, err = jsonHandler(args[1])
+	}
+	if err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -153,16 +163,45 @@ func serveChild(name string, args []string) error {
 	return server.Serve(listener)
 }
 
+// jsonHandler is a bare handler as anyone writes it: the session is JSON under
+// the hash of its token.
+func jsonHandler(url string) (http.Handler, error) {
+	client, err := plainRedis(url)
+	if err != nil {
+		return nil, err
+	}
+	return bareHandler(func(ctx context.Context, token string) (s sessions.Session, err error) {
+		text, err := client.Get(ctx, plainKey(token)).Bytes()
+		if err != nil {
+			return s, err
+		}
+		return s, json.Unmarshal(text, &s)
+	}), nil
+}
+
+func plainRedis(url string) (*redis.Client, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewClient(o), nil
+}
+
+func plainKey(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return "plain:" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // bareHandler is the least that an Echo handler does to know a session: no
 // middleware, one GET, the record decoded.
-func bareHandler(m *sessions.Manager) http.Handler {
+func bareHandler(find func(context.Context, string) (sessions.Session, error)) http.Handler {
 	e := echo.New()
 	e.GET(checkPath, func(c echo.Context) error {
 		cookie, err := c.Cookie("session")
 		if err != nil {
 			return c.NoContent(http.StatusUnauthorized)
 		}
-		s, err := m.Find(c.Request().Context(), cookie.Value)
+		s, err := find(c.Request().Context(), cookie.Value)
 		if err != nil {
 			return c.NoContent(http.StatusUnauthorized)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -94,9 +95,14 @@ func (s *site) seed() error {
 	if err != nil {
 		return err
 	}
+	client, err := plainRedis(s.redis.URL())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	var checks, plain []string
 	for i := range s.sessions {
-		token, _, err := m.Open(context.Background(), sessions.Session{
+		token, opened, err := m.Open(context.Background(), sessions.Session{
 			Holder: person(i), Method: identity.MethodFIDO2, CardTokenID: fmt.Sprintf("8025000001/%010d", i%people), PasskeyID: bytes.Repeat([]byte{byte(i)}, 32),
 			Proof: identity.ProofSameCard, Address: "192.0.2.7", Workstation: "poste-117",
 		})
@@ -107,11 +113,18 @@ func (s *site) seed() error {
 		if err != nil {
 			return err
 		}
+		text, err := json.Marshal(opened)
+		if err != nil {
+			return err
+		}
+		if err := client.Set(context.Background(), plainKey(token), text, time.Hour).Err(); err != nil {
+			return err
+		}
 		s.tokens = append(s.tokens, token)
 		checks = append(checks, request(checkPath, "__Host-cpsgate="+cookie))
 		plain = append(plain, request(checkPath, "session="+token))
 	}
-	return errors.Join(s.keep(ours, checks), s.keep(bare, plain))
+	return errors.Join(s.keep(ours, checks), s.keep(bare, plain), s.keep(quick, plain))
 }
 
 // handOver goes the way of a browser from the sign-on host to the application.
