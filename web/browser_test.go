@@ -120,6 +120,10 @@ func (b *browser) follow(a answer) answer {
 		}
 		next, err := a.url.Parse(to)
 		must(b.t, err)
+		if strings.HasPrefix(next.String(), appOrigin+"/") { // an application's: it ends here
+			a.url = next
+			return a
+		}
 		a = b.get(next.String())
 	}
 	b.t.Fatal("redirects without end")

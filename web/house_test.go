@@ -56,6 +56,7 @@ type plan struct {
 	limits  map[identity.Method]sessions.Limits
 	redis   *sessions.Redis
 	policy  enroll.Policy
+	ended   func(context.Context, sessions.Session, string) // told of each session's end
 }
 
 func (h *house) now() time.Time {
@@ -157,7 +158,7 @@ func (h *house) assemble(p plan) web.Options {
 	h.shows(func(r *web.Revocation) { r.Trust, r.Policy = trust, verifier.Policy() })
 	party, err := rp.New(rp.Options{ID: "hopital.test", Name: "Hôpital", Origins: []string{mainOrigin}, SignCount: p.signs, Now: h.now})
 	must(h.t, err)
-	h.sessions, err = sessions.New(sessions.Options{Now: h.now, Limits: p.limits, Redis: p.redis, Standing: func(ctx context.Context, s sessions.Session) error {
+	h.sessions, err = sessions.New(sessions.Options{Now: h.now, Limits: p.limits, Redis: p.redis, OnEnded: p.ended, Standing: func(ctx context.Context, s sessions.Session) error {
 		return h.registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
 	}})
 	must(h.t, err)

@@ -71,6 +71,7 @@ type commands struct {
 	Webauthn webauthnCommand  `cmd:"" help:"Judge a captured WebAuthn ceremony offline."`
 	CRL      crlCommand       `cmd:"" name:"crl" help:"Certificate revocation lists: how they stand, fetch, import, bypass."`
 	People   peopleCommand    `cmd:"" help:"Import, export and grant roles."`
+	Client   clientCommand    `cmd:"" help:"Applications that sign people in here: add, list, remove, rotate-secret."`
 	Card     cardCommand      `cmd:"" help:"Show, suspend or revoke a card."`
 	Audit    auditCommand     `cmd:"" help:"Verify, show, export or prune the audit."`
 }
