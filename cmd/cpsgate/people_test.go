@@ -24,7 +24,7 @@ import (
 //	agestore DIR N DAYS              N events so many days ago
 func TestDeskScripts(t *testing.T) {
 	var scripts []string
-	for _, pattern := range []string{"people*.txtar", "card*.txtar"} {
+	for _, pattern := range []string{"people*.txtar", "card*.txtar", "client*.txtar"} {
 		found, err := filepath.Glob(filepath.Join("testdata", "script", pattern))
 		if err != nil || len(found) == 0 {
 			t.Fatal("no scripts", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -22,6 +23,7 @@ LogLevel warn
 User www-data
 Group www-data
 LoadModule mpm_event_module %[2]s/mod_mpm_event.so
+LoadModule authn_core_module %[2]s/mod_authn_core.so
 LoadModule authz_core_module %[2]s/mod_authz_core.so
 LoadModule authz_user_module %[2]s/mod_authz_user.so
 LoadModule headers_module %[2]s/mod_headers.so
@@ -55,4 +57,19 @@ func Apache(t testing.TB, address, site string) {
 	folder := t.TempDir()
 	config := WriteFile(t, folder, "apache.conf", fmt.Appendf(nil, apacheFrame, folder, modules, address, site))
 	run(t, address, exec.Command("/usr/sbin/apache2", "-D", "FOREGROUND", "-f", config))
+}
+
+// Readable lets Apache's workers read a file of a test's folder: started by
+// root, they are another account.
+func Readable(t testing.TB, path string) string {
+	t.Helper()
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for folder := filepath.Dir(path); folder != os.TempDir() && folder != "/"; folder = filepath.Dir(folder) {
+		if err := os.Chmod(folder, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
 }
