@@ -20,8 +20,7 @@ type credentials struct {
 	id, secret               string
 	basic                    bool // in the Authorization header
 	assertion, assertionType string
-	certificate              string // the verified subject of its TLS certificate, RFC 4514; "" = none
-	twice                    bool   // by more than one method
+	twice                    bool // by more than one method
 	basicUnread              bool
 }
 
@@ -31,7 +30,6 @@ func credentialsOf(r *http.Request) credentials {
 	c := credentials{
 		id: f.Get("client_id"), secret: f.Get("client_secret"),
 		assertion: f.Get("client_assertion"), assertionType: f.Get("client_assertion_type"),
-		certificate: certificateOf(r.Context()),
 	}
 	id, secret, basic := r.BasicAuth()
 	if !basic {
@@ -81,8 +79,6 @@ func (p *Provider) prove(ctx context.Context, client *Client, c credentials) err
 			return wrong
 		}
 		return p.proveByAssertion(ctx, client, c.assertion)
-	case AuthTLS:
-		proven = c.secret == "" && c.assertion == "" && c.certificate != "" && c.certificate == client.TLSSubject
 	}
 	if !proven {
 		return wrong
@@ -184,17 +180,4 @@ func claimedIssuer(token string) string {
 		return ""
 	}
 	return a.Issuer
-}
-
-type certificateKey struct{}
-
-// WithCertificate tells that a request came over TLS with a client certificate
-// whose subject was verified (RFC 8705 §2.1.2).
-func WithCertificate(ctx context.Context, subject string) context.Context {
-	return context.WithValue(ctx, certificateKey{}, subject)
-}
-
-func certificateOf(ctx context.Context) string {
-	subject, _ := ctx.Value(certificateKey{}).(string)
-	return subject
 }

@@ -28,7 +28,7 @@ func (c claims) set(name, value string) {
 // tell is what a client is told of who holds a grant: in its ID token the
 // standard claims, and at the userinfo endpoint all of its shape.
 func (p *Provider) claims(ctx context.Context, client *Client, g grant) (claims, error) {
-	person, err := p.o.Person(ctx, g.Holder)
+	person, err := p.Person(ctx, g.Holder)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (p *Provider) userinfo(ctx context.Context, client *Client, g grant) (claim
 	if err != nil || client.Claims != ShapePSC {
 		return c, err
 	}
-	person, err := p.o.Person(ctx, g.Holder)
+	person, err := p.Person(ctx, g.Holder)
 	if err != nil {
 		return nil, err
 	}

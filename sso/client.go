@@ -29,7 +29,6 @@ const (
 	AuthSecretBasic   ClientAuth = "client_secret_basic"
 	AuthSecretPost    ClientAuth = "client_secret_post"
 	AuthPrivateKeyJWT ClientAuth = "private_key_jwt"
-	AuthTLS           ClientAuth = "tls_client_auth" // RFC 8705 §2.1
 )
 
 // SubjectType is which sub a client is told (OpenID Connect Core §8).
@@ -64,7 +63,6 @@ type Client struct {
 	Auth       ClientAuth      `json:"auth"`
 	SecretHash string          `json:"secret_hash,omitempty"` // hex SHA-256 of 256 random bits
 	JWKS       json.RawMessage `json:"jwks,omitempty"`        // private_key_jwt: the client's public keys
-	TLSSubject string          `json:"tls_subject,omitempty"` // tls_client_auth: RFC 4514 subject of its certificate
 
 	// Native allows http on the loopback addresses, on any port (RFC 8252 §7.3).
 	Native bool `json:"native,omitempty"`
@@ -194,11 +192,6 @@ func (c *Client) checkAuth() error {
 	case AuthPrivateKeyJWT:
 		_, err := c.keys()
 		return err
-	case AuthTLS:
-		if c.TLSSubject == "" {
-			return errors.New("tls_subject: one is needed")
-		}
-		return nil
 	}
 	return fmt.Errorf("auth: %q is not known", c.Auth)
 }

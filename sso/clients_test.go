@@ -24,7 +24,9 @@ import (
 
 var errNobody = errors.New("nobody")
 
-func nobody(context.Context, identity.PSIdNat) (sso.Person, error) { return sso.Person{}, errNobody }
+func nobody(context.Context, identity.PSIdNat) (identity.Professional, error) {
+	return identity.Professional{}, errNobody
+}
 
 func TestClientsRefused(t *testing.T) {
 	_, hash := sso.NewSecret()

@@ -12,18 +12,10 @@ import (
 // for.
 type metadata struct {
 	oidc.DiscoveryConfiguration
-	IssInResponse  bool         `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-	Pushed         string       `json:"pushed_authorization_request_endpoint"`          // RFC 9126 §5
-	PushedRequired bool         `json:"require_pushed_authorization_requests"`
-	PromptValues   []string     `json:"prompt_values_supported"`
-	MTLSAliases    *mtlsAliases `json:"mtls_endpoint_aliases,omitempty"` // RFC 8705 §5
-}
-
-type mtlsAliases struct {
-	Token         string `json:"token_endpoint"`
-	Revocation    string `json:"revocation_endpoint"`
-	Introspection string `json:"introspection_endpoint"`
-	Pushed        string `json:"pushed_authorization_request_endpoint"`
+	IssInResponse  bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	Pushed         string   `json:"pushed_authorization_request_endpoint"`          // RFC 9126 §5
+	PushedRequired bool     `json:"require_pushed_authorization_requests"`
+	PromptValues   []string `json:"prompt_values_supported"`
 }
 
 func (p *Provider) discovery() metadata {

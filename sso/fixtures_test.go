@@ -36,15 +36,13 @@ const (
 )
 
 // people of the tests.
-func people() map[identity.PSIdNat]sso.Person {
-	return map[identity.PSIdNat]sso.Person{
+func people() map[identity.PSIdNat]identity.Professional {
+	return map[identity.PSIdNat]identity.Professional{
 		alice: {
-			Professional: identity.Professional{
-				IdNat: alice, FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10, Specialties: []string{"SM54"},
-				Structure: "1750000001", Employer: "Hôpital d'exemple", Roles: []identity.Role{identity.RoleOperator},
-			},
+			IdNat: alice, FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10, Specialties: []string{"SM54"},
+			Structure: "1750000001", Employer: "Hôpital d'exemple", Roles: []identity.Role{identity.RoleOperator},
 		},
-		bob: {Professional: identity.Professional{IdNat: bob, FamilyName: "MODELE", GivenName: "Dominique", Profession: 10, Training: true}},
+		bob: {IdNat: bob, FamilyName: "MODELE", GivenName: "Dominique", Profession: 10, Training: true},
 	}
 }
 
@@ -54,7 +52,7 @@ type place struct {
 	t        *testing.T
 	provider *sso.Provider
 	sessions *sessions.Manager
-	people   map[identity.PSIdNat]sso.Person
+	people   map[identity.PSIdNat]identity.Professional
 	secret   string // of the client "app"
 
 	mu     sync.Mutex
@@ -145,10 +143,10 @@ func newPlace(t *testing.T, change func(*sso.Options), clients ...sso.Client) *p
 	o := sso.Options{
 		Issuer: issuer, Keys: signing(t), Clients: known, Shelf: p.store, Once: sessions.NewOnce(sessions.OnceOptions{Now: p.clock.now}),
 		Sessions: p.sessions, Tell: p.tell, Now: p.clock.now, Log: quiet,
-		Person: func(_ context.Context, holder identity.PSIdNat) (sso.Person, error) {
+		Person: func(_ context.Context, holder identity.PSIdNat) (identity.Professional, error) {
 			who, found := p.people[holder]
 			if !found {
-				return sso.Person{}, errors.New("nobody of that name")
+				return identity.Professional{}, errors.New("nobody of that name")
 			}
 			return who, nil
 		},

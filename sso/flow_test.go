@@ -2,6 +2,7 @@ package sso_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/sessions"
 	"cpsgate/sso"
@@ -174,7 +176,7 @@ func TestSteps(t *testing.T) {
 		client  func(*sso.Client)
 		options func(*sso.Options)
 		open    func(*sessions.Session)
-		person  func(*sso.Person)
+		cards   int // active cards, each with an activity
 		form    []string
 		want    sso.Step
 		none    sso.Code // with prompt=none
@@ -196,8 +198,8 @@ func TestSteps(t *testing.T) {
 		{name: "login_hint of another", form: []string{"login_hint", string(bob)}, want: sso.StepConfirm, none: sso.InteractionRequired},
 		{name: "login_hint of the same", form: []string{"login_hint", string(alice)}, want: sso.StepDone},
 		{name: "login_hint that names nobody", form: []string{"login_hint", "camille@example.org"}, want: sso.StepDone},
-		{name: "several activities", person: twoActivities, form: []string{"scope", "openid activity"}, want: sso.StepChoose, none: sso.InteractionRequired},
-		{name: "several activities, not asked for", person: twoActivities, want: sso.StepDone},
+		{name: "several activities", cards: 2, form: []string{"scope", "openid activity"}, want: sso.StepChoose, none: sso.InteractionRequired},
+		{name: "several activities, not asked for", cards: 2, want: sso.StepDone},
 		{name: "of a group", client: func(c *sso.Client) { c.Groups = []string{"profession-10"} }, want: sso.StepDone},
 	}
 	for _, tt := range tests {
@@ -207,10 +209,8 @@ func TestSteps(t *testing.T) {
 				tt.client(&client)
 			}
 			p := newPlace(t, tt.options, client)
-			if tt.person != nil {
-				who := p.people[alice]
-				tt.person(&who)
-				p.people[alice] = who
+			if tt.cards == 2 {
+				p.twoActivities()
 			}
 			session := p.open(alice, cardA, func(s *sessions.Session) {
 				if tt.open != nil {
@@ -243,8 +243,24 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-func twoActivities(p *sso.Person) {
-	p.Activities = []sso.Activity{{Card: cardA, Profession: 10}, {Card: cardB, Profession: 50, Employer: "Maternité d'exemple"}}
+// twoActivities gives Alice two cards, each of which has signed in.
+func (p *place) twoActivities() {
+	p.t.Helper()
+	err := p.store.Change(p.t.Context(), func(u enroll.Unit) error {
+		return errors.Join(u.SaveProfessional(p.t.Context(), p.people[alice]),
+			u.SaveCard(p.t.Context(), identity.Card{TokenID: cardA, Holder: alice, State: identity.CardActive}),
+			u.SaveCard(p.t.Context(), identity.Card{TokenID: cardB, Holder: alice, State: identity.CardActive}))
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for card, who := range map[string]identity.Professional{
+		cardA: {IdNat: alice, Profession: 10}, cardB: {IdNat: alice, Profession: 50, Employer: "Maternité d'exemple"},
+	} {
+		if err := p.provider.Seen(p.t.Context(), identity.Cardholder{Professional: who, Card: identity.Card{TokenID: card}}); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 }
 
 func (p *place) step(t *testing.T, form url.Values, session *sessions.Session) (sso.Step, sso.Request) {
@@ -290,9 +306,7 @@ func (p *place) answer(t *testing.T, step sso.Step, r sso.Request, session *sess
 
 func TestTheChosenActivityIsTold(t *testing.T) {
 	p := newPlace(t, nil)
-	who := p.people[alice]
-	twoActivities(&who)
-	p.people[alice] = who
+	p.twoActivities()
 	session := p.open(alice, cardA)
 	r, err := p.provider.Begin(t.Context(), asked("scope", "openid activity"))
 	if err != nil {

@@ -44,7 +44,7 @@ func (p *Provider) next(ctx context.Context, r Request, session *sessions.Sessio
 	if step, err := p.signedIn(r, session); step != "" || err != nil {
 		return step, err
 	}
-	person, err := p.o.Person(ctx, session.Holder)
+	person, err := p.Person(ctx, session.Holder)
 	if err != nil {
 		return "", fmt.Errorf("reading who signs in: %w", err)
 	}
@@ -184,7 +184,7 @@ func (r *Request) Confirm(session *sessions.Session) { r.Confirmed = session.ID 
 
 // Choose keeps the activity, by its card, which must be one of the person's.
 func (p *Provider) Choose(ctx context.Context, r *Request, session *sessions.Session, card string) error {
-	person, err := p.o.Person(ctx, session.Holder)
+	person, err := p.Person(ctx, session.Holder)
 	if err != nil {
 		return err
 	}

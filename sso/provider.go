@@ -71,7 +71,7 @@ type Options struct {
 	Shelf    Shelf
 	Once     Once
 	Sessions Sessions
-	Person   func(context.Context, identity.PSIdNat) (Person, error)
+	Person   func(context.Context, identity.PSIdNat) (identity.Professional, error)
 
 	Levels  Levels // nil: DefaultLevels
 	Confirm ConfirmPolicy
@@ -151,7 +151,31 @@ func (p *Provider) Client(ctx context.Context, id string) (*Client, error) { ret
 
 // Person reads who somebody is, for pages that name them.
 func (p *Provider) Person(ctx context.Context, holder identity.PSIdNat) (Person, error) {
-	return p.o.Person(ctx, holder)
+	who, err := p.o.Person(ctx, holder)
+	if err != nil {
+		return Person{}, err
+	}
+	kept, err := p.o.Shelf.ActivitiesOf(ctx, string(holder))
+	if err != nil {
+		return Person{}, fmt.Errorf("reading activities: %w", err)
+	}
+	person := Person{Professional: who}
+	for _, a := range kept {
+		person.Activities = append(person.Activities, Activity{
+			Card: a.Card, Profession: identity.Profession(a.Profession), Training: a.Training,
+			Structure: identity.StructureID(a.Structure), Employer: a.Employer,
+		})
+	}
+	return person, nil
+}
+
+// Seen keeps in what activity a card's holder comes, as its certificate says:
+// one card, one profession.
+func (p *Provider) Seen(ctx context.Context, who identity.Cardholder) error {
+	return p.o.Shelf.SaveActivity(ctx, ActivityRecord{
+		Card: who.Card.TokenID, Holder: string(who.Professional.IdNat), Profession: int(who.Professional.Profession),
+		Training: who.Professional.Training, Structure: string(who.Professional.Structure), Employer: who.Professional.Employer, SeenAt: p.o.Now(),
+	})
 }
 
 // Clients are the applications known.

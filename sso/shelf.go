@@ -37,6 +37,17 @@ type (
 		Used    bool // a refresh token that was exchanged
 	}
 
+	// ActivityRecord is in what a card's holder comes.
+	ActivityRecord = struct {
+		Card       string // token id
+		Holder     string
+		Profession int
+		Training   bool
+		Structure  string
+		Employer   string
+		SeenAt     time.Time
+	}
+
 	// LogoutRecord is a client that is to be told of a session's end.
 	LogoutRecord = struct {
 		Client   string
@@ -81,6 +92,13 @@ type GrantShelf interface {
 	SweepGrants(ctx context.Context, now time.Time) error
 }
 
+// ActivityShelf keeps what cards' certificates said of their holders.
+// ActivitiesOf gives those of a person's active cards, the latest seen first.
+type ActivityShelf interface {
+	SaveActivity(ctx context.Context, a ActivityRecord) error
+	ActivitiesOf(ctx context.Context, holder string) ([]ActivityRecord, error)
+}
+
 // LogoutShelf keeps the clients that are to be told.
 type LogoutShelf interface {
 	AddLogouts(ctx context.Context, due ...LogoutRecord) error // or replaces them
@@ -92,6 +110,7 @@ type LogoutShelf interface {
 
 // Shelf keeps all that outlives a request; *store.Store is one.
 type Shelf interface {
+	ActivityShelf
 	GrantShelf
 	LogoutShelf
 }

@@ -12,6 +12,7 @@ import (
 	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 )
 
 // backend is what every store offers to the rest of the house.
@@ -21,6 +22,9 @@ type backend interface {
 	audit.Trail
 	audit.Pruner
 	sessions.Keeper
+	sso.KeyShelf
+	sso.ClientShelf
+	sso.Shelf
 	Chain(ctx context.Context, read func(audit.Chain) error) error
 }
 
@@ -47,6 +51,12 @@ func contract(t *testing.T, open func(t *testing.T) backend) {
 		"changes are fed":            contractChanges,
 		"the audit is searched":      contractSearch,
 		"the audit is pruned":        contractPrune,
+		"signing keys":               contractKeys,
+		"grants":                     contractGrants,
+		"seen once, and consent":     contractSeen,
+		"logouts to be told":         contractLogouts,
+		"clients of single sign-on":  contractSSOClients,
+		"activities":                 contractActivities,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

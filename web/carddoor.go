@@ -119,7 +119,10 @@ func (s *Server) readCard(c echo.Context) (identity.Cardholder, error) {
 	if _, _, err := s.o.Registry.Admit(c.Request().Context(), who, s.o.Now()); err != nil {
 		return identity.Cardholder{}, err
 	}
-	return who, nil
+	if s.o.SSO == nil {
+		return who, nil
+	}
+	return who, s.o.SSO.Seen(c.Request().Context(), who)
 }
 
 // takeCertificate takes the certificate of a fresh handshake, once, and judges

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"cpsgate/audit"
-	"cpsgate/identity"
 	"cpsgate/sessions"
 	"cpsgate/sso"
 	"cpsgate/web"
@@ -84,10 +83,7 @@ func (o *signOn) plan(t testing.TB, change ...func(*sso.Options)) plan {
 			must(t, err)
 			options := sso.Options{
 				Issuer: w.MainOrigin, Keys: keys, Clients: clients, Shelf: o.h.store, Once: o.h.once, Sessions: w.Sessions, Tell: tell, Now: w.Now,
-				Person: func(ctx context.Context, holder identity.PSIdNat) (sso.Person, error) {
-					who, err := w.Registry.Professional(ctx, holder)
-					return sso.Person{Professional: who}, err
-				},
+				Person: w.Registry.Professional,
 			}
 			for _, c := range change {
 				c(&options)

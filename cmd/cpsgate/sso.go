@@ -9,11 +9,8 @@ import (
 	"os"
 
 	"cpsgate/audit"
-	"cpsgate/enroll"
-	"cpsgate/identity"
 	"cpsgate/sessions"
 	"cpsgate/sso"
-	"cpsgate/store"
 )
 
 // openKeys reads the signing keys, and makes them at the first start.
@@ -53,19 +50,11 @@ func (p *program) openSSO(c *Config, log *audit.Log, once sso.Once) error {
 	c.SSO.sayLeniencies(p.log)
 	p.sso, err = sso.New(sso.Options{
 		Issuer: c.Main.Origin, Keys: p.keys, Clients: clients, Shelf: p.store, Once: once, Sessions: p.sessions,
-		Person: personOf(p.registry, p.store), Levels: c.SSO.levels(),
+		Person: p.registry.Professional, Levels: c.SSO.levels(),
 		Confirm: sso.ConfirmPolicy(c.SSO.Confirm), PersonalWorkstations: c.SSO.PersonalWorkstations, RequirePushed: c.SSO.RequirePushed,
 		Tell: tellSSO(log), BackChannel: channel, Now: p.now, Log: p.log,
 	})
 	return err
-}
-
-// personOf reads who somebody is, and in what activities they come.
-func personOf(registry *enroll.Registry, _ *store.Store) func(context.Context, identity.PSIdNat) (sso.Person, error) {
-	return func(ctx context.Context, holder identity.PSIdNat) (sso.Person, error) {
-		who, err := registry.Professional(ctx, holder)
-		return sso.Person{Professional: who}, err
-	}
 }
 
 // tellSSO records what the provider did in the audit.

@@ -88,9 +88,9 @@ func tests() map[string][]string {
 		"audit/...":    {"store/..."},
 		"enroll/...":   {"store/..."},
 		"sessions/...": {"store/..."},
-		"sso/...":      {"store/..."},
+		"sso/...":      {"store/...", "enroll/..."},
 		"web/...":      {"store/..."},
-		"store/...":    {"sessions/..."}, // keeps their records without knowing them
+		"store/...":    {"sessions/...", "sso/..."}, // keeps their records without knowing them
 
 		"internal/virtualcard":               {"internal/cardlab"},
 		"internal/virtualcard/authenticator": {"internal/virtualcard", "internal/cardlab"},
