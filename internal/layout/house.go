@@ -115,8 +115,6 @@ func confined() map[string][]string {
 		"github.com/labstack/echo":        {"web/...", "cmd/cpsgate", "bench/..."}, // the latter measures beside a bare one
 		"github.com/go-webauthn":          {"rp/..."},
 		"github.com/zitadel/oidc":         {"sso/..."},
-		"github.com/coreos/go-oidc":       {"web/..."}, // its tests: a client that nobody here wrote
-		"golang.org/x/oauth2":             {"web/..."},
 		"github.com/go-jose/go-jose":      {"sso/..."},
 		"modernc.org/sqlite":              {"store/..."},
 		"github.com/pressly/goose":        {"store/..."},
@@ -127,8 +125,8 @@ func confined() map[string][]string {
 		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps", "internal/demo/cmd/demostack"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
 		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},
-		"github.com/coreos/go-oidc":       {"internal/demo"}, // a client that shares no code with the provider
-		"golang.org/x/oauth2":             {"internal/demo"},
+		"github.com/coreos/go-oidc":       {"internal/demo", "web/..."}, // a client that shares no code with the provider; web's tests
+		"golang.org/x/oauth2":             {"internal/demo", "web/..."},
 		"software.sslmate.com/src":        {"internal/testpki", "cmd/cpsgate"}, // the latter's tests read the demo's cards
 		"github.com/rogpeppe/go-internal": {"cmd/cpsgate", "cmd/cardside"},
 
