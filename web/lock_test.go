@@ -156,3 +156,16 @@ func (h *house) only(who identity.PSIdNat) sessions.Session {
 	}
 	return list[0]
 }
+
+// TestLockedPageLooks: the page of a locked session, by either door.
+func TestLockedPageLooks(t *testing.T) {
+	t.Parallel()
+	h, origin := browserHouse(t)
+	who, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 60})
+	tab := h.tabOf(h.chromium(), origin, who)
+	tab.Go(origin + "/account")
+	looks(t, tab, "account-lock")
+	tab.Click(`form[action="/lock"] button`)
+	tab.WaitFor(`form[action="/logout"]`)
+	looks(t, tab, "locked")
+}
