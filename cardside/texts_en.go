@@ -83,7 +83,7 @@ var english = map[Reason]Sentence{
 		"It has been prepared before.",
 		[]string{"To change it: “cardside pin change”", "PIN forgotten: “cardside reset” erases everything"}},
 	ReasonPINRequired: {"The card's FIDO2 PIN is needed",
-		"The card does none of this without it.",
+		"Without it the card refuses this.",
 		[]string{"Try again and enter the PIN"}},
 	ReasonPINWrong: {"Wrong FIDO2 PIN: {tries} left",
 		"The PIN entered is not this card's. It is not the four-digit code of the CPS.",
