@@ -190,6 +190,9 @@ func (s *sitting) byPerson(f func() error) error {
 // sit goes from the code taken to the passkey active, while the card stays
 // where it is.
 func (s *sitting) sit(ctx context.Context) error {
+	if err := s.answer.Policy.check(); err != nil {
+		return err
+	}
 	if err := s.erase(ctx); err != nil {
 		return err
 	}

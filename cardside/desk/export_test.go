@@ -34,6 +34,26 @@ func Read(status int, kind string, body []byte) error {
 	return read(&http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {kind}}}, body, &into)
 }
 
+// ReadPolicy reads rules and judges them.
+func ReadPolicy(text []byte) error {
+	var p policy
+	if err := strictly(text, &p); err != nil {
+		return err
+	}
+	return p.check()
+}
+
+// ReadMessages reads an answer as each message that a server may answer with,
+// and counts those that it is.
+func ReadMessages(answer []byte) (taken int) {
+	for _, into := range []any{&claimed{}, &asked{}, &proved{}, &standing{}, &loginBegun{}, &loginDone{}, &Refusal{}} {
+		if strictly(answer, into) == nil {
+			taken++
+		}
+	}
+	return taken
+}
+
 // ReadCreation and ReadRequest report whether options can be used.
 func ReadCreation(text json.RawMessage) error { _, err := readCreation(text); return err }
 func ReadRequest(text json.RawMessage) error  { _, err := readRequest(text); return err }

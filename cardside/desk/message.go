@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"cpsgate/cardside"
+	"cpsgate/cardside/ctap2"
 )
 
 // claim is request 1: the code, where it is typed, and the applet as it was read
@@ -54,9 +56,30 @@ type policy struct {
 }
 
 const (
+	resetNo           = "no"
 	resetAllowed      = "allowed"
+	sameCardRequired  = "required"
 	sameCardPreferred = "preferred"
 )
+
+// longestPIN is the most bytes that an applet's PIN has (CTAP 2.1 §6.5.1).
+const longestPIN = 63
+
+// check refuses rules that the protocol does not know, before any of them is
+// written to a card that cannot take it back.
+func (p policy) check() error {
+	switch {
+	case p.MinPINLength < 0 || p.MinPINLength > longestPIN:
+		return fmt.Errorf("%w: a least PIN length of %d", cardside.ErrServerAnswer, p.MinPINLength)
+	case p.CredProtect < 0 || p.CredProtect > int(ctap2.ProtectUVRequired):
+		return fmt.Errorf("%w: credProtect %d", cardside.ErrServerAnswer, p.CredProtect)
+	case p.Reset != resetNo && p.Reset != resetAllowed:
+		return fmt.Errorf("%w: reset %.40q", cardside.ErrServerAnswer, p.Reset)
+	case p.SameCard != sameCardRequired && p.SameCard != sameCardPreferred:
+		return fmt.Errorf("%w: sameCard %.40q", cardside.ErrServerAnswer, p.SameCard)
+	}
+	return nil
+}
 
 // asked is what the applet is to do next.
 type asked struct {

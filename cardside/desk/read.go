@@ -166,6 +166,9 @@ func (s *sitting) waitForDesk(ctx context.Context, step Step, why cardside.Reaso
 			if _, err := s.server.call(ctx, "/enroll/step", note{Step: string(step), OK: true, Detail: string(why)}, &now); err != nil {
 				return err
 			}
+			if err := now.Policy.check(); err != nil {
+				return err
+			}
 			if s.answer.Policy = now.Policy; allowed(now.Policy) {
 				return nil
 			}

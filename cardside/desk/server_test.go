@@ -95,6 +95,53 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
+// Every message is an object whole; what is none is no message.
+func FuzzMessages(f *testing.F) {
+	for _, seed := range []string{
+		goodClaim, refusal, "{}", "null", "[]", `{"sitting":1}`, goodClaim + "{}",
+		`{"holder":"h","passkey":{"id":"AA","name":"n","state":"pending"},"ceremony":"get","options":{}}`,
+		`{"passkey":{"id":"AA","name":"n","state":"active"},"ticket":"k3"}`,
+		`{"phase":"claimed","holder":"","policy":{"reset":"no","sameCard":"required"},"expires":"2027-03-01T09:15:00Z"}`,
+		`{"ceremony":"c","publicKey":{}}`, `{"next":"/"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		if taken := desk.ReadMessages(answer); taken > 0 && !json.Valid(answer) {
+			t.Errorf("%q is taken for %d messages", answer, taken)
+		}
+	})
+}
+
+func TestPolicies(t *testing.T) {
+	const good = `{"minPinLength":6,"setMinPinLength":true,"forcePinChange":false,"credProtect":3,"enterpriseAttestation":false,"reset":"no","sameCard":"required"}`
+	for _, tt := range []struct {
+		name, old, new string
+		good           bool
+	}{
+		{"what is agreed", "", "", true},
+		{"no least length", `"minPinLength":6`, `"minPinLength":0`, true},
+		{"a PIN of all its bytes", `"minPinLength":6`, `"minPinLength":63`, true},
+		{"the desk allows a reset", `"no"`, `"allowed"`, true},
+		{"the desk vouches", `"required"`, `"preferred"`, true},
+		{"a PIN that no applet takes", `"minPinLength":6`, `"minPinLength":64`, false},
+		{"less than nothing", `"minPinLength":6`, `"minPinLength":-1`, false},
+		{"a protection of no name", `"credProtect":3`, `"credProtect":4`, false},
+		{"a protection below none", `"credProtect":3`, `"credProtect":-1`, false},
+		{"another word for a reset", `"no"`, `"yes"`, false},
+		{"no word for a reset", `"no"`, `""`, false},
+		{"another word for the card", `"required"`, `"optional"`, false},
+		{"a rule that is not known", `"credProtect":3`, `"credProtect":3,"alwaysUv":true`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := desk.ReadPolicy([]byte(strings.Replace(good, tt.old, tt.new, 1)))
+			if (err == nil) != tt.good {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // far is the far end of the wire: a server that says what a test wants.
 func far(t *testing.T, answer http.HandlerFunc) (*httptest.Server, desk.Options) {
 	t.Helper()
