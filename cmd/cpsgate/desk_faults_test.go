@@ -184,6 +184,21 @@ func TestMessagesGetLost(t *testing.T) {
 	})
 }
 
+// TestRulesOutsideTheProtocol: nothing is written to a card by rules that make no
+// sense, and the server is told.
+func TestRulesOutsideTheProtocol(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	_, code := g.ticket("")
+	g.loses("/enroll/claim", wrongRules)
+	_, err := desk.Enrol(t.Context(), p.options(code))
+	var begun *desk.Unfinished
+	if !errors.As(err, &begun) || !begun.Told || begun.Left != (desk.Remains{}) || cardside.ReasonOf(err) != cardside.ReasonServerAnswer {
+		t.Fatalf("%v, %+v", err, begun)
+	}
+	p.enrols()
+}
+
 // TestStoppedAtEveryStep: Ctrl-C, then a new ticket.
 func TestStoppedAtEveryStep(t *testing.T) {
 	g := openDesk(t)

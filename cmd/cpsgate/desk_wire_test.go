@@ -42,6 +42,7 @@ type fault string
 const (
 	loseMessage fault = "message" // it never arrives
 	loseAnswer  fault = "answer"  // it arrives, and its answer does not
+	wrongRules  fault = "rules"   // its answer demands what the protocol does not know
 )
 
 func newWire(t *testing.T, pki *testpki.PKI, outside net.Listener, server string) *wire {
@@ -110,6 +111,13 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	defer response.Body.Close()
 	for name, values := range response.Header {
 		out.Header()[name] = values
+	}
+	if f == wrongRules {
+		out.Header().Del("Content-Length")
+		out.WriteHeader(response.StatusCode)
+		answer, _ := io.ReadAll(response.Body)
+		out.Write(bytes.Replace(answer, []byte(`"sameCard":"required"`), []byte(`"sameCard":"whatever"`), 1))
+		return
 	}
 	out.WriteHeader(response.StatusCode)
 	io.Copy(out, response.Body)
