@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -275,39 +274,6 @@ func lastTry(t *testing.T, reader string) {
 	command(t, "271828\n", with(r, "assert", "--rp", "sso.localhost")...).ends(cardside.ExitLastTry).says("--spend-last-try")
 	command(t, "271828\n", with(r, "assert", "--rp", "sso.localhost", "--spend-last-try", "--json")...).
 		ends(cardside.ExitRefused).reason(cardside.ReasonNoCredentials) // the right PIN, and no key
-}
-
-// TestThreeWrongPINs: after three in a row no PIN is tried, the right one
-// included, until the card has been without power.
-func TestThreeWrongPINs(t *testing.T) {
-	lab := cardlab.Start(t, 2)
-	for i, protocol := range protocols(t) {
-		o := virtualcard.Options{PIN: "271828"}
-		protocol.set(&o)
-		card, err := virtualcard.New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lab.Readers[i].Put(t, card)
-		for _, engine := range []string{"ctap2", "libfido2"} {
-			t.Run(protocol.name+", "+engine, func(t *testing.T) { threeWrongPINs(t, lab.Readers[i], card, engine) })
-		}
-	}
-}
-
-func threeWrongPINs(t *testing.T, reader *cardlab.Reader, card *virtualcard.Card, engine string) {
-	assert := []string{"assert", "--rp", "sso.localhost", "--reader", reader.Name, "--engine", engine}
-	info := []string{"info", "--reader", reader.Name}
-	command(t, "000000\n", assert...).ends(cardside.ExitPINWrong).says("il reste 7 essais")
-	command(t, "000000\n", assert...).ends(cardside.ExitPINWrong).says("il reste 6 essais")
-	command(t, "000000\n", assert...).ends(cardside.ExitPINBlocked).says("Il reste 5 essais", "Retirez la carte et réinsérez-la")
-	command(t, "271828\n", append(assert, "--json")...).ends(cardside.ExitPINBlocked).reason(cardside.ReasonPINPause)
-	command(t, "", info...).ends(cardside.ExitDone).says("il reste 5 essais", "bloqués jusqu'à ce que la carte soit retirée et remise")
-	if err := errors.Join(reader.Eject(), reader.Insert(card)); err != nil {
-		t.Fatal(err)
-	}
-	command(t, "271828\n", append(assert, "--json")...).ends(cardside.ExitRefused).reason(cardside.ReasonNoCredentials) // the right PIN, and no key
-	command(t, "", info...).ends(cardside.ExitDone).says("il reste 8 essais")
 }
 
 func TestAttestationsAsTheyAre(t *testing.T) {
