@@ -17,6 +17,7 @@ import (
 	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
+	"cpsgate/mtls"
 	"cpsgate/rp"
 	"cpsgate/sessions"
 	"cpsgate/store"
@@ -38,7 +39,7 @@ type house struct {
 // nobody refuses every certificate: no page here needs one.
 type nobody struct{}
 
-func (nobody) Verify([]byte, time.Time) (identity.Cardholder, error) {
+func (nobody) Verify(mtls.Leaf, time.Time) (identity.Cardholder, error) {
 	return identity.Cardholder{}, errors.New("not measured here")
 }
 
