@@ -120,7 +120,7 @@ func confined() map[string][]string {
 		"github.com/pressly/goose":        {"store/..."},
 		"database/sql":                    {"store/..."},
 		"github.com/go-ldap/ldap":         {"mtls/...", "internal/testpki"}, // the latter's tests
-		"github.com/redis/go-redis":       {"sessions/...", "bench/forwardauth"},
+		"github.com/redis/go-redis":       {"sessions/...", "bench/..."},
 		"github.com/alicebob/miniredis":   {"sessions/..."}, // its tests
 		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps", "internal/demo/cmd/demostack"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
