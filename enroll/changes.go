@@ -50,6 +50,19 @@ func (r *Registry) WatchFromNow(ctx context.Context) error {
 	return nil
 }
 
+// WatchSince notes that WatchChanges is to begin with what changed since a
+// time: for sessions that outlive this process in a place of their own. What
+// was changed while no server ran, or told in vain while that place was away,
+// is told again then. To be called before the first request.
+func (r *Registry) WatchSince(ctx context.Context, since time.Time) error {
+	seen, err := r.records.LastEventBefore(ctx, since)
+	if err != nil {
+		return fmt.Errorf("watching changes: %w", err)
+	}
+	r.watchFrom.Store(&seen)
+	return nil
+}
+
 // WatchChanges looks at the audit every so often, and tells OnCardState and
 // OnPasskeyState of the cards and passkeys that any process changed: a command
 // line beside a running server, another node on the same database. Every change

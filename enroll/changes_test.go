@@ -62,6 +62,34 @@ func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
 	}
 }
 
+// A command line while no server runs, and sessions that outlive the server.
+func TestWhatWasDoneWhileNoServerRanIsTold(t *testing.T) {
+	server := staffed(t)
+	commands := open(t, server.path, enroll.Policy{})
+	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
+		t.Fatal(err)
+	}
+	watch := func(since time.Time) []string {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		if err := server.WatchSince(ctx, since); err != nil {
+			t.Fatal(err)
+		}
+		var watching sync.WaitGroup
+		watching.Go(func() { _ = server.WatchChanges(ctx, 5*time.Millisecond) })
+		if err := commands.SuspendPasskey(ctx, []byte("bob"), "sign-count", ""); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the last change", func() bool { return slices.Contains(server.wasTold(), "passkey bob suspended") })
+		stop()
+		watching.Wait()
+		return server.wasTold()
+	}
+	if told := watch(server.now.Add(-time.Hour)); !slices.Contains(told, "card "+cardA+" suspended") {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestAChangeIsToldUntilItIsHeard(t *testing.T) {
 	server := staffed(t)
 	commands := open(t, server.path, enroll.Policy{})

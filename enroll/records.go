@@ -134,6 +134,7 @@ type Figures interface {
 // those events that change a card or a passkey.
 type Changes interface {
 	LastEvent(ctx context.Context) (sequence uint64, err error)
+	LastEventBefore(ctx context.Context, t time.Time) (sequence uint64, err error) // 0: none
 	ChangesAfter(ctx context.Context, sequence uint64) ([]Change, error)
 }
 

@@ -268,4 +268,8 @@ func contractChanges(t *testing.T, b backend) {
 	same(t, "the later ones", got, err, want[1:])
 	last, err := b.LastEvent(t.Context())
 	same(t, "the last", last, err, 4)
+	before, err := b.LastEventBefore(t.Context(), time.Unix(0, 0))
+	same(t, "before all", before, err, 0)
+	before, err = b.LastEventBefore(t.Context(), time.Now().Add(time.Hour))
+	same(t, "before a later time", before, err, 4)
 }

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strings"
+	"time"
 
 	"cpsgate/enroll"
 	"cpsgate/identity"
@@ -63,6 +66,16 @@ func (r reader) CurrentCertificates(ctx context.Context, after string, limit int
 // LastEvent is the sequence of the audit's last event.
 func (r reader) LastEvent(ctx context.Context) (sequence uint64, err error) {
 	err = r.q.QueryRowContext(ctx, `SELECT sequence FROM audit_tail WHERE one = 1`).Scan(&sequence)
+	return sequence, err
+}
+
+// LastEventBefore is the sequence of the last event recorded before a time; 0:
+// there is none.
+func (r reader) LastEventBefore(ctx context.Context, t time.Time) (sequence uint64, err error) {
+	err = r.q.QueryRowContext(ctx, `SELECT sequence FROM audit_events WHERE at < $1 ORDER BY at DESC, sequence DESC LIMIT 1`, t.UnixMicro()).Scan(&sequence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
 	return sequence, err
 }
 

@@ -205,7 +205,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 	if err != nil {
 		return err
 	}
-	if err := registry.WatchFromNow(ctx); err != nil {
+	if err := p.watchChanges(ctx, c, registry); err != nil {
 		return err
 	}
 	if err := p.openRetention(c, log); err != nil {

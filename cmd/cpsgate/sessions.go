@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"cpsgate/audit"
+	"cpsgate/enroll"
 	"cpsgate/sessions"
 	"cpsgate/web"
 )
@@ -35,6 +37,20 @@ func (p *program) openSessions(c *Config, log *audit.Log, standing func(context.
 		return nil, nil, fmt.Errorf("sessions: %w", err)
 	}
 	return manager, once, nil
+}
+
+// clockSlack is how far the clock may have been set back between two events.
+const clockSlack = time.Hour
+
+// watchChanges notes from where on changes of cards and passkeys are told to the
+// sessions. Those kept here are asked when they are restored; those in Redis have
+// outlived whatever was changed while no server ran, so all changes are told
+// again that the longest of them can have seen.
+func (p *program) watchChanges(ctx context.Context, c *Config, registry *enroll.Registry) error {
+	if p.redis == nil {
+		return registry.WatchFromNow(ctx)
+	}
+	return registry.WatchSince(ctx, p.now().Add(-c.Sessions.longest()-clockSlack))
 }
 
 // ended ends what applications have of a session, and records what is to be.
