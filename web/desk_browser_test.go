@@ -21,8 +21,9 @@ import (
 	"cpsgate/web"
 )
 
-// browserHouse is a house that a real browser can reach.
-func browserHouse(t *testing.T) (h *house, origin string) {
+// browserHouse is a house that a real browser can reach; change is told of it
+// before it is wired.
+func browserHouse(t *testing.T, change ...func(*house, *plan)) (h *house, origin string) {
 	t.Helper()
 	chromium.Need(t)
 	h = quietHouse(t)
@@ -33,11 +34,15 @@ func browserHouse(t *testing.T) (h *house, origin string) {
 	must(t, err)
 	port := func(l net.Listener) string { _, p, _ := strings.Cut(l.Addr().String(), ":"); return p }
 	origin = "https://sso.localhost:" + port(main)
-	h.wire(plan{policy: enroll.Policy{Applet: enroll.AppletPolicy{MinPINLength: 6}}, options: func(o *web.Options) {
+	p := plan{policy: enroll.Policy{Applet: enroll.AppletPolicy{MinPINLength: 6}}, options: func(o *web.Options) {
 		o.MainOrigin, o.CardOrigin = origin, "https://cps.localhost:"+port(card)
 		o.RelyingParty, err = rp.New(rp.Options{ID: "sso.localhost", Name: "Hôpital", Origins: []string{origin}, Now: h.now})
 		must(t, err)
-	}})
+	}}
+	for _, c := range change {
+		c(h, &p)
+	}
+	h.wire(p)
 	h.serve(main, h.web.Main(), false)
 	h.serve(card, h.web.Card(), true)
 	h.mainAddr, h.cardAddr = main.Addr().String(), card.Addr().String()
@@ -64,7 +69,13 @@ func (h *house) person(spec testpki.CardSpec, roles ...identity.Role) (identity.
 // tabOf opens a tab in which this person is signed in.
 func (h *house) tabOf(browser *chromium.Browser, origin string, who identity.PSIdNat) *chromium.Tab {
 	h.t.Helper()
-	token, _, err := h.sessions.Open(h.t.Context(), sessions.Session{Holder: who, Method: identity.MethodCPS})
+	return h.tabIn(browser, origin, sessions.Session{Holder: who, Method: identity.MethodCPS})
+}
+
+// tabIn opens a tab with this session.
+func (h *house) tabIn(browser *chromium.Browser, origin string, session sessions.Session) *chromium.Tab {
+	h.t.Helper()
+	token, _, err := h.sessions.Open(h.t.Context(), session)
 	must(h.t, err)
 	tab := browser.Tab(h.t)
 	tab.Go(origin + "/signed-out")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -194,9 +195,10 @@ func (s *Server) heedLocales(c echo.Context, locales []string) {
 		return
 	}
 	for _, tag := range locales {
-		if len(tag) >= 2 && s.tongues[tag[:2]] != nil {
-			requestOf(c).tongue = s.tongues[tag[:2]]
-			setCookie(c, cookieLanguage, tag[:2], 0)
+		language, _, _ := strings.Cut(strings.ToLower(tag), "-") // RFC 5646 §2.1.1, §2.2.1
+		if t := s.tongues[language]; t != nil {
+			requestOf(c).tongue = t
+			setCookie(c, cookieLanguage, language, 0)
 			return
 		}
 	}

@@ -119,6 +119,23 @@ func TestTwoCardsInOneBrowser(t *testing.T) {
 	}
 }
 
+// An application's people read its language (OpenID Connect Core §3.1.2.1), but
+// for those who chose one here.
+func TestUILocales(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	for locales, title := range map[string]string{
+		"en": "Sign in", "EN-gb fr": "Sign in", "de en fr": "Sign in", "fr en": "Se connecter",
+		"de": "Se connecter", "enm": "Se connecter", "": "Se connecter",
+	} {
+		b := o.h.browser()
+		b.follow(b.get(a.start(oauth2.SetAuthURLParam("ui_locales", locales)))).says(t, http.StatusOK, title)
+	}
+	b := o.h.browser()
+	b.follow(b.get("/language/fr"))
+	b.follow(b.get(a.start(oauth2.SetAuthURLParam("ui_locales", "en")))).says(t, http.StatusOK, "Se connecter")
+}
+
 func TestThirdPartyConsent(t *testing.T) {
 	o := ssoHouse(t)
 	a := o.app(func(c *sso.Client) { c.ThirdParty, c.Name = true, "Laboratoire <extérieur>" })
