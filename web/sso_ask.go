@@ -91,12 +91,16 @@ func (t *tongue) with(method identity.Method, card string) string {
 // told lists what an application learns.
 func (t *tongue) told(client *sso.Client, scopes []string) []string {
 	list := []string{t.words["consent.told.sign-in"]}
+	groups := t.words["consent.told.groups"]
+	if client.Claims == sso.ShapePSC {
+		groups = t.words["consent.told.roles"] // the rest is told below
+	}
 	for _, s := range scopes {
 		switch s {
 		case sso.ScopeProfile, sso.ScopePSC:
 			list = append(list, t.words["consent.told.name"])
 		case sso.ScopeGroups:
-			list = append(list, t.words["consent.told.groups"])
+			list = append(list, groups)
 		}
 	}
 	if client.Claims == sso.ShapePSC || client.Subject == sso.SubjectPublic {
