@@ -30,7 +30,7 @@
 // Cardholder and the Passkey given to it: mtls and rp have verified them. That
 // reader and card never changed between the card's proof and its passkey is the
 // workstation's word. OnCardState runs after the transaction; a process that
-// dies in between leaves sessions to sessions.Manager.Restore, which asks
-// Standing of each, and other processes hear of a change by WatchChanges, within
-// a second or so. Wrong codes are counted in memory, by one process.
+// dies in between leaves sessions in memory to sessions.Manager.Restore, which
+// asks Standing of each; those in Redis, and other processes, hear of a change by
+// WatchSince, at the start of what happened before it. Wrong codes are counted in memory, by one process.
 package enroll

@@ -92,30 +92,31 @@ func TestRestoreLeavesOutAndForgets(t *testing.T) {
 	tests := []struct {
 		name  string
 		spoil func(k sessions.Kept, other sessions.Kept, c *clock) sessions.Kept
+		told  string // why; "" = nobody is told
 	}{
-		{"what is expired", func(k, _ sessions.Kept, c *clock) sessions.Kept { c.add(time.Hour); return k }},
-		{"another's record under the key", func(k, other sessions.Kept, _ *clock) sessions.Kept { k.Record = other.Record; return k }},
-		{"garbage", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = []byte("{"); return k }},
-		{"an empty record", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = nil; return k }},
+		{"what is expired", func(k, _ sessions.Kept, c *clock) sessions.Kept { c.add(time.Hour); return k }, sessions.EndedByTime},
+		{"another's record under the key", func(k, other sessions.Kept, _ *clock) sessions.Kept { k.Record = other.Record; return k }, ""},
+		{"garbage", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = []byte("{"); return k }, ""},
+		{"an empty record", func(k, _ sessions.Kept, _ *clock) sessions.Kept { k.Record = nil; return k }, ""},
 		{"trailing bytes", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
 			k.Record = append(slices.Clone(k.Record), '1')
 			return k
-		}},
+		}, ""},
 		{"unknown keys", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
 			k.Record = append([]byte(`{"x":1,`), k.Record[1:]...)
 			return k
-		}},
+		}, ""},
 		{"a huge record", func(k, _ sessions.Kept, _ *clock) sessions.Kept {
 			k.Record = append(slices.Repeat([]byte{' '}, 9<<10), k.Record...)
 			return k
-		}},
-		{"what no longer stands", func(k, _ sessions.Kept, _ *clock) sessions.Kept { return k }},
+		}, ""},
+		{"what no longer stands", func(k, _ sessions.Kept, _ *clock) sessions.Kept { return k }, sessions.EndedByCard},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			keeper := newShelf()
 			before, clock := newManager(t, sessions.Options{Keeper: keeper})
-			token, _ := open(t, before, byCard(alice, cardA))
+			token, opened := open(t, before, byCard(alice, cardA))
 			mine := slices.Collect(maps.Values(keeper.all()))[0]
 			other, _ := newManager(t, sessions.Options{Keeper: keeper})
 			open(t, other, byCard(bob, cardB))
@@ -127,7 +128,9 @@ func TestRestoreLeavesOutAndForgets(t *testing.T) {
 			}
 			keeper.records = map[[32]byte]sessions.Kept{mine.Key: tt.spoil(mine, theirs, clock)}
 
+			told := map[string]string{}
 			after, _ := newManager(t, sessions.Options{Keeper: keeper, Now: clock.now,
+				OnEnded: func(_ context.Context, s sessions.Session, reason string) { told[s.ID] = reason },
 				Standing: func(context.Context, sessions.Session) error {
 					if tt.name == "what no longer stands" {
 						return errCard
@@ -140,6 +143,9 @@ func TestRestoreLeavesOutAndForgets(t *testing.T) {
 			wantFind(t, after, token, sessions.ErrNoSession)
 			if n := len(keeper.all()); n != 0 {
 				t.Errorf("%d records stay", n)
+			}
+			if want := map[string]string{opened.ID: tt.told}; tt.told == "" && len(told) != 0 || tt.told != "" && !maps.Equal(told, want) {
+				t.Errorf("told %v, want %q", told, tt.told)
 			}
 		})
 	}

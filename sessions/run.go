@@ -10,8 +10,10 @@ import (
 // Restore brings back the sessions that the keeper holds: to be called once,
 // before the first request. They last no longer than the limits in force
 // allow, whatever limits they were opened under. Records that are expired,
-// unreadable, or no longer stand are forgotten; the latter two are logged.
-// Sessions in Redis need no restoring.
+// unreadable, or no longer stand are forgotten; the latter two are logged, and
+// OnEnded is told of all that could be read: before they are forgotten, so that
+// a process that dies in between tells twice rather than never. Sessions in Redis
+// need no restoring: they hear of what changed meanwhile as of every change.
 func (m *Manager) Restore(ctx context.Context) (n int, err error) {
 	memory, ok := m.place.(*memory)
 	if !ok || memory.keeper == nil {
@@ -25,36 +27,62 @@ func (m *Manager) Restore(ctx context.Context) (n int, err error) {
 		kept = append(kept, k)
 	}
 	var dead []key
+	over := map[string]ending{}
 	for _, k := range kept {
-		s, good := m.revived(ctx, k)
-		if good && memory.revive(k.Key, s) {
+		s, why := m.revived(ctx, k)
+		if why == "" && !memory.revive(k.Key, s) {
+			why = EndedByEviction
+		}
+		if why == "" {
 			n++
-		} else {
-			dead = append(dead, k.Key)
+			continue
+		}
+		dead, over[s.ID] = append(dead, k.Key), ending{s, why}
+	}
+	for id, e := range over {
+		if id != "" && !memory.bears(id) { // nor one that lives on under another token
+			m.tell(ctx, e.why, e.session)
 		}
 	}
 	return n, memory.forget(ctx, dead...)
 }
 
-// revived reads a kept session and judges it as of today.
-func (m *Manager) revived(ctx context.Context, k Kept) (Session, bool) {
+// ending is a session that is not restored, and why.
+type ending struct {
+	session Session
+	why     string
+}
+
+// revived reads a kept session and judges it as of today: "" restores it, else
+// why it has ended. One that cannot be read is nobody's.
+func (m *Manager) revived(ctx context.Context, k Kept) (s Session, why string) {
 	kept, err := decodeRecord(k.Key, k.Record)
 	if err != nil {
 		m.o.Log.WarnContext(ctx, "kept session not restored", "error", err)
-		return Session{}, false
+		return Session{}, EndedByFailure
 	}
 	s, known := m.inForce(kept)
-	if !known || s.expired(m.o.Now()) {
-		return Session{}, false
+	if !known {
+		return kept, EndedByTime
+	}
+	if s.expired(m.o.Now()) {
+		return s, EndedByTime
 	}
 	if m.o.Standing == nil {
-		return s, true
+		return s, ""
 	}
 	if err := m.o.Standing(ctx, s.clone()); err != nil {
 		m.o.Log.InfoContext(ctx, "kept session no longer stands", "session", s.ID, "error", err)
-		return Session{}, false
+		return s, EndedByCard
 	}
-	return s, true
+	return s, ""
+}
+
+// bears tells whether a session has that handle.
+func (p *memory) bears(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.table.handles[id] > 0
 }
 
 func (p *memory) revive(k key, s Session) bool {
