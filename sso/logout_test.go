@@ -285,3 +285,36 @@ func TestBeginLogout(t *testing.T) {
 		})
 	}
 }
+
+// A client whose grant ended before the session did is told of the session's
+// end all the same, once: its user is still signed in there.
+func TestClientsAreToldThoughTheirGrantEndedBefore(t *testing.T) {
+	for name, end := range map[string]func(p *place, session *sessions.Session){
+		"revoked": func(p *place, session *sessions.Session) {
+			p.post(sso.PathRevoke, url.Values{"token": {p.tokens(session).text("refresh_token")}})
+		},
+		"replayed": func(p *place, session *sessions.Session) {
+			code := p.code(asked(), session).Get("code")
+			p.post(sso.PathToken, exchange(code))
+			p.post(sso.PathToken, exchange(code))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &listener{}
+			p := telling(t, l)
+			session := p.open(alice, cardA)
+			end(p, session)
+			if err := p.sessions.EndByID(t.Context(), alice, session.ID); err != nil {
+				t.Fatal(err)
+			}
+			p.provider.TellClients(t.Context())
+			if err := p.provider.SessionEnded(t.Context(), *session, "again"); err != nil {
+				t.Fatal(err)
+			}
+			p.provider.TellClients(t.Context())
+			if n := len(l.heard()); n != 1 {
+				t.Errorf("told %d times", n)
+			}
+		})
+	}
+}

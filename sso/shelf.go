@@ -80,7 +80,8 @@ type GrantShelf interface {
 	// EndGrant ends a grant. One that is not there is kept as ended until a
 	// time, so that it cannot come.
 	EndGrant(ctx context.Context, id, reason string, until time.Time) error
-	// EndGrantsOf ends those of a session, and gives them.
+	// EndGrantsOf ends those of a session, and gives them once, those that ended
+	// before too: their clients have not been told that the session is over.
 	EndGrantsOf(ctx context.Context, session, reason string) ([]GrantRecord, error)
 	// First tells whether a value is seen for the first time, and remembers it.
 	First(ctx context.Context, hash [32]byte, until time.Time) (bool, error)

@@ -44,10 +44,18 @@ func contractGrants(t *testing.T, b backend) {
 	added, err = b.AddGrant(ctx, grant("2", "s1"))
 	same(t, "it does not come", added, err, false)
 
+	if _, err := b.AddGrant(ctx, grant("3", "s1")); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "revoked", struct{}{}, b.EndGrant(ctx, "3", "revoked", noon.Add(time.Hour)), struct{}{})
+	revoked := grant("3", "s1")
+	revoked.Ended = "revoked"
 	ended, err := b.EndGrantsOf(ctx, "s1", "signed-out")
-	same(t, "ended", ended, err, []sso.GrantRecord{grant("1", "s1")})
+	same(t, "ended, and one revoked before", ended, err, []sso.GrantRecord{grant("1", "s1"), revoked})
 	ended, err = b.EndGrantsOf(ctx, "s1", "again")
 	same(t, "ended again", len(ended), err, 0)
+	ended, err = b.EndGrantsOf(ctx, "", "of none")
+	same(t, "of no session", len(ended), err, 0)
 	_, g, _, err = b.GrantOf(ctx, [32]byte{4})
 	same(t, "why", g.Ended, err, "signed-out")
 	first, err = b.UseToken(ctx, [32]byte{4})

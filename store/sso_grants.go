@@ -105,14 +105,19 @@ func (s *Store) EndGrant(ctx context.Context, id, reason string, until time.Time
 	})
 }
 
-// EndGrantsOf ends the grants of a session, and gives them.
+// EndGrantsOf ends the grants of a session, and gives them all, once: from then
+// on they are no session's. One that ended before stays ended for its reason.
 func (s *Store) EndGrantsOf(ctx context.Context, session, reason string) (ended []grantRecord, err error) {
+	if session == "" {
+		return nil, nil
+	}
 	err = s.change(ctx, func(u unit) error {
-		rows, err := u.q.QueryContext(ctx, `SELECT `+grantColumns+` FROM sso_grants WHERE session = $1 AND ended = ''`, session)
+		rows, err := u.q.QueryContext(ctx, `SELECT `+grantColumns+` FROM sso_grants WHERE session = $1 ORDER BY id`, session)
 		if ended, err = all(rows, err, scanGrant); err != nil {
 			return err
 		}
-		_, err = u.q.ExecContext(ctx, `UPDATE sso_grants SET ended = $2 WHERE session = $1 AND ended = ''`, session, reason)
+		_, err = u.q.ExecContext(ctx, `UPDATE sso_grants SET session = '', ended = CASE WHEN ended = '' THEN $2 ELSE ended END
+			WHERE session = $1`, session, reason)
 		return err
 	})
 	return ended, err
