@@ -24,7 +24,7 @@ demo: build ## the product on embedded defaults, a workstation with a virtual ca
 test: ## every test, with what it needs installed; a skipped test is a failure
 	test/packages.sh
 	@mkdir -p tmp
-	CPSGATE_TEST_ALL=1 $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(RESULTS) -- -race -timeout 10m ./...
+	CPSGATE_TEST_ALL=1 $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile $(RESULTS) -- -race -timeout 20m ./...
 	@test/no-skips.sh $(RESULTS)
 
 test-compose: ## the stack of compose.yaml, brought up from nothing, in a real browser; where a container engine answers

@@ -55,17 +55,29 @@ func quiet() []chromedp.ExecAllocatorOption {
 	return options
 }
 
+// launches bounds the attempts at starting a browser: on a busy machine one may
+// ask for its first page before there is one.
+const launches = 3
+
 // launch starts a browser that ends with the test.
 func launch(t testing.TB, options []chromedp.ExecAllocatorOption) *Browser {
 	t.Helper()
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(allocator)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx); stop(); stopAllocator() })
-	// The first Do binds the browser's life to its context: no time limit here.
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting chromium: %v", err)
+	for attempt := 1; ; attempt++ {
+		allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, stop := chromedp.NewContext(allocator)
+		end := func() { _ = chromedp.Cancel(ctx); stop(); stopAllocator() }
+		// The first Do binds the browser's life to its context: no time limit here.
+		err := chromedp.Do(ctx)
+		if err == nil {
+			t.Cleanup(end)
+			return &Browser{ctx: ctx}
+		}
+		end()
+		if attempt == launches {
+			t.Fatalf("starting chromium: %v", err)
+		}
+		t.Logf("starting chromium once more: %v", err)
 	}
-	return &Browser{ctx: ctx}
 }
 
 // Tab is a tab in a browser context of its own: its cookies and its remembered

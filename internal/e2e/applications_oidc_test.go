@@ -93,8 +93,7 @@ func TestTwoApplicationsOneSession(t *testing.T) {
 	h.entersStock(tab, stock)
 	opens(t, tab, dossier+"/patients/1", "Camille EXEMPLE", "fido2") // the same session, proved anew
 
-	tab.Click("#out")
-	tab.WaitFor("main h1")
+	h.signsOut(tab)
 	asksToSignIn(t, h, tab, dossier)
 	h.outOfStock(tab, stock)
 
