@@ -67,9 +67,14 @@ func (p *Provider) prove(ctx context.Context, client *Client, c credentials) err
 	wrong := refuse(InvalidClient, "client-auth", "the client did not prove itself in the way it is registered with")
 	wrong.Client = client.ID
 	proven := false
+	if certified(ctx) != nil && client.Auth != AuthTLS {
+		return wrong // a certificate is no second way in, and the first one is elsewhere
+	}
 	switch client.Auth {
 	case AuthNone:
 		proven = c.secret == "" && c.assertion == ""
+	case AuthTLS:
+		proven = !c.basic && c.secret == "" && c.assertion == "" && client.isOf(certified(ctx))
 	case AuthSecretBasic:
 		proven = c.basic && !c.basicUnread && client.knows(c.secret)
 	case AuthSecretPost:

@@ -29,6 +29,7 @@ const (
 	AuthSecretBasic   ClientAuth = "client_secret_basic"
 	AuthSecretPost    ClientAuth = "client_secret_post"
 	AuthPrivateKeyJWT ClientAuth = "private_key_jwt"
+	AuthTLS           ClientAuth = "tls_client_auth" // RFC 8705 §2.1
 )
 
 // SubjectType is which sub a client is told (OpenID Connect Core §8).
@@ -63,6 +64,11 @@ type Client struct {
 	Auth       ClientAuth      `json:"auth"`
 	SecretHash string          `json:"secret_hash,omitempty"` // hex SHA-256 of 256 random bits
 	JWKS       json.RawMessage `json:"jwks,omitempty"`        // private_key_jwt: the client's public keys
+	// TLSSubject or TLSName, not both, is what the certificate of a client by
+	// tls_client_auth has: its subject as RFC 4514 writes it (CN=…,O=…,C=FR), or
+	// one of its DNS names. Either is compared byte by byte.
+	TLSSubject string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSName    string `json:"tls_client_auth_san_dns,omitempty"`
 
 	// Native allows http on the loopback addresses, on any port (RFC 8252 §7.3).
 	Native bool `json:"native,omitempty"`
@@ -181,6 +187,9 @@ func isLoopback(u *url.URL) bool {
 }
 
 func (c *Client) checkAuth() error {
+	if c.Auth != AuthTLS && c.TLSSubject+c.TLSName != "" {
+		return errors.New("tls_subject, tls_name: are for tls_client_auth")
+	}
 	switch c.Auth {
 	case AuthNone:
 		return nil
@@ -192,6 +201,11 @@ func (c *Client) checkAuth() error {
 	case AuthPrivateKeyJWT:
 		_, err := c.keys()
 		return err
+	case AuthTLS:
+		if (c.TLSSubject == "") == (c.TLSName == "") || len(c.TLSSubject+c.TLSName) > maxAddress {
+			return errors.New("tls_subject or tls_name: one of them is needed (RFC 8705 §2.1.2)")
+		}
+		return nil
 	}
 	return fmt.Errorf("auth: %q is not known", c.Auth)
 }

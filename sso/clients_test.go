@@ -55,6 +55,10 @@ func TestClientsRefused(t *testing.T) {
 		{"http in the back channel", func(c *sso.Client) { c.Native, c.BackChannelLogout = true, "http://127.0.0.1/" }, "back_channel_logout"},
 		{"no secret", func(c *sso.Client) { c.SecretHash = "" }, "secret"},
 		{"an unknown way of proof", func(c *sso.Client) { c.Auth = "client_secret_jwt" }, "auth"},
+		{"a certificate's subject", func(c *sso.Client) { c.Auth, c.TLSSubject = sso.AuthTLS, "CN=app" }, ""},
+		{"neither subject nor name", func(c *sso.Client) { c.Auth = sso.AuthTLS }, "tls_subject"},
+		{"subject and name", func(c *sso.Client) { c.Auth, c.TLSSubject, c.TLSName = sso.AuthTLS, "CN=app", "app.test" }, "tls_subject"},
+		{"a certificate's subject beside a secret", func(c *sso.Client) { c.TLSSubject = "CN=app" }, "tls_subject"},
 		{"no keys", func(c *sso.Client) { c.Auth = sso.AuthPrivateKeyJWT }, "jwks"},
 		{"a private key", func(c *sso.Client) { c.Auth, c.JWKS = sso.AuthPrivateKeyJWT, privateJWKS(t) }, "not public"},
 		{"a symmetric key", func(c *sso.Client) {

@@ -16,11 +16,21 @@ type metadata struct {
 	Pushed         string   `json:"pushed_authorization_request_endpoint"`          // RFC 9126 §5
 	PushedRequired bool     `json:"require_pushed_authorization_requests"`
 	PromptValues   []string `json:"prompt_values_supported"`
+	// Aliases are the endpoints of the mutual TLS listener (RFC 8705 §5).
+	Aliases map[string]string `json:"mtls_endpoint_aliases,omitempty"`
 }
 
 func (p *Provider) discovery() metadata {
 	at := func(path string) string { return p.o.Issuer + path }
 	confidential := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}
+	var aliases map[string]string
+	if p.o.MutualTLS != "" {
+		confidential = append(confidential, oidc.AuthMethod(AuthTLS))
+		aliases = aliasedPaths()
+		for name, path := range aliases {
+			aliases[name] = p.o.MutualTLS + path
+		}
+	}
 	assertions := []string{"ES256", "RS256", "PS256"}
 	return metadata{
 		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
@@ -52,6 +62,7 @@ func (p *Provider) discovery() metadata {
 		},
 		IssInResponse: true, Pushed: at(PathPushed), PushedRequired: p.o.RequirePushed,
 		PromptValues: []string{promptNone, promptLogin, promptConsent, promptSelect},
+		Aliases:      aliases,
 	}
 }
 

@@ -49,11 +49,14 @@ func EndpointPaths() (paths []string) {
 	return paths
 }
 
-func (p *Provider) newEndpoints() http.Handler {
-	library := op.RegisterServer(&server{provider: p}, op.Endpoints{
+func (p *Provider) newLibrary() http.Handler {
+	return op.RegisterServer(&server{provider: p}, op.Endpoints{
 		Token: op.NewEndpoint(PathToken), Introspection: op.NewEndpoint(PathIntrospect), Revocation: op.NewEndpoint(PathRevoke),
 		Userinfo: op.NewEndpoint(PathUserinfo), JwksURI: op.NewEndpoint(PathKeys),
 	}, op.WithServerCORSOptions(nil))
+}
+
+func (p *Provider) newEndpoints(library http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathPushed, p.pushedEndpoint)
 	mux.Handle("/", library)

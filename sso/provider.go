@@ -85,6 +85,10 @@ type Options struct {
 	// follows no redirect.
 	BackChannel *http.Client
 
+	// MutualTLS is the origin of the listener that serves Provider.MutualTLS; "" =
+	// there is none, and clients by tls_client_auth are refused everywhere.
+	MutualTLS string
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default
 }
@@ -93,6 +97,7 @@ type Options struct {
 type Provider struct {
 	o         Options
 	endpoints http.Handler
+	mutual    http.Handler
 	wake      chan struct{} // somebody is to be told
 }
 
@@ -112,6 +117,11 @@ func New(o Options) (*Provider, error) {
 	issuer, err := url.Parse(o.Issuer)
 	if err != nil || issuer.Scheme != "https" || o.Issuer != "https://"+issuer.Host {
 		return nil, fmt.Errorf("sso: issuer %q is not of the form https://host[:port]", o.Issuer)
+	}
+	if o.MutualTLS != "" {
+		if u, err := url.Parse(o.MutualTLS); err != nil || u.Scheme != "https" || o.MutualTLS != "https://"+u.Host || o.MutualTLS == o.Issuer {
+			return nil, fmt.Errorf("sso: mutual TLS at %q: not of the form https://host[:port], or the issuer's own", o.MutualTLS)
+		}
 	}
 	if o.Levels == nil {
 		o.Levels = DefaultLevels()
@@ -133,7 +143,8 @@ func New(o Options) (*Provider, error) {
 		o.BackChannel = NewBackChannel(nil)
 	}
 	p := &Provider{o: o, wake: make(chan struct{}, 1)}
-	p.endpoints = p.newEndpoints()
+	library := p.newLibrary()
+	p.endpoints, p.mutual = p.newEndpoints(library), p.newMutual(library)
 	return p, nil
 }
 

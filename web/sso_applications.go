@@ -61,7 +61,7 @@ func (s *Server) showApplications(c echo.Context, status int, view applicationsV
 // addApplication adds one. Its secret is on the answer and nowhere else, so
 // that this page is not come back to.
 func (s *Server) addApplication(c echo.Context) error {
-	form, err := readForm(c.Request(), "id", "name", "redirects", "post-logout", "back-channel", "auth", "jwks", "subject", "sector", "claims", "third-party", "native")
+	form, err := readForm(c.Request(), "id", "name", "redirects", "post-logout", "back-channel", "auth", "jwks", "tls-subject", "tls-name", "subject", "sector", "claims", "third-party", "native")
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func (s *Server) addApplication(c echo.Context) error {
 		RedirectURIs: strings.Fields(form.Get("redirects")), PostLogoutURIs: strings.Fields(form.Get("post-logout")),
 		BackChannelLogout: strings.TrimSpace(form.Get("back-channel")), Auth: sso.ClientAuth(form.Get("auth")),
 		Subject: sso.SubjectType(form.Get("subject")), Sector: strings.TrimSpace(form.Get("sector")), Claims: sso.Shape(form.Get("claims")),
+		TLSSubject: strings.TrimSpace(form.Get("tls-subject")), TLSName: strings.TrimSpace(form.Get("tls-name")),
 		ThirdParty: form.Get("third-party") != "", Native: form.Get("native") != "",
 	}
 	if keys := strings.TrimSpace(form.Get("jwks")); keys != "" {

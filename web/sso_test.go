@@ -263,7 +263,7 @@ func TestApplicationsPage(t *testing.T) {
 	b, _ := o.h.staff(identity.RoleAdmin)
 	form := url.Values{
 		"id": {"dossier"}, "name": {"Dossier patient"}, "redirects": {"https://dossier.hopital.test/cb"}, "post-logout": {""}, "back-channel": {""},
-		"auth": {"client_secret_basic"}, "jwks": {""}, "subject": {"pairwise"}, "sector": {""}, "claims": {"standard"},
+		"auth": {"client_secret_basic"}, "jwks": {""}, "tls-subject": {""}, "tls-name": {""}, "subject": {"pairwise"}, "sector": {""}, "claims": {"standard"},
 	}
 	page := b.submit("/applications", form)
 	client, err := o.provider.Clients().Find(t.Context(), "dossier")
@@ -284,6 +284,17 @@ func TestApplicationsPage(t *testing.T) {
 		if got := b.submit("/applications", bad); got.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", name, got.status)
 		}
+	}
+	certified := url.Values{}
+	for k, v := range form {
+		certified[k] = v
+	}
+	certified.Set("id", "certifie")
+	certified.Set("auth", "tls_client_auth")
+	certified.Set("tls-subject", " CN=dossier,C=FR ")
+	b.submit("/applications", certified)
+	if c, err := o.provider.Clients().Find(t.Context(), "certifie"); err != nil || c.TLSSubject != "CN=dossier,C=FR" || c.SecretHash != "" {
+		t.Errorf("by certificate: %+v, %v", c, err)
 	}
 	if got := b.submit("/applications/rotate-secret", url.Values{"id": {"dossier"}}); got.status != http.StatusOK {
 		t.Errorf("%d", got.status)

@@ -53,8 +53,10 @@ type clientAddCommand struct {
 	RedirectURI       []string `help:"Where codes are sent, https, written exactly as the application sends it; may be repeated." required:"" sep:"none" placeholder:"URL"`
 	PostLogoutURI     []string `help:"Where signing out may lead; may be repeated." sep:"none" placeholder:"URL"`
 	BackChannelLogout string   `help:"Told of the end of sessions." placeholder:"URL"`
-	Auth              string   `help:"client_secret_basic, client_secret_post, private_key_jwt or none." default:"client_secret_basic" placeholder:"METHOD"`
+	Auth              string   `help:"client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or none." default:"client_secret_basic" placeholder:"METHOD"`
 	JWKS              string   `help:"File of the application's public keys, for private_key_jwt." type:"path" placeholder:"FILE"`
+	TLSSubject        string   `help:"Subject of its certificate as RFC 4514 writes it, for tls_client_auth." name:"tls-subject" placeholder:"DN"`
+	TLSName           string   `help:"A DNS name of its certificate, in place of the subject." name:"tls-name" placeholder:"HOST"`
 	Subject           string   `help:"pairwise or public (the PS_IdNat)." default:"pairwise"`
 	Sector            string   `help:"Of pairwise subjects, where redirect URIs have several hosts." placeholder:"NAME"`
 	Claims            string   `help:"standard, or psc for Pro Santé Connect's shape." default:"standard"`
@@ -77,7 +79,7 @@ func (c clientAddCommand) Run(env *environment) (err error) {
 	client := sso.Client{
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutURIs: c.PostLogoutURI, BackChannelLogout: c.BackChannelLogout,
 		Auth: sso.ClientAuth(c.Auth), Subject: sso.SubjectType(c.Subject), Sector: c.Sector, Claims: sso.Shape(c.Claims),
-		Algorithm: sso.Algorithm(c.Algorithm), Groups: c.Group,
+		Algorithm: sso.Algorithm(c.Algorithm), Groups: c.Group, TLSSubject: c.TLSSubject, TLSName: c.TLSName,
 		Native: c.Native, ThirdParty: c.ThirdParty, Introspects: c.Introspects, NoRefresh: c.NoRefresh,
 	}
 	if c.JWKS != "" {

@@ -243,6 +243,7 @@ func (c *Config) setDefaults() {
 	c.Sessions.setDefaults()
 	c.Desk.setDefaults()
 	c.SSO.setDefaults(c.Data)
+	c.SSO.MutualTLS.setDefaults(c.Main)
 	setDefault(&c.Pages.Name, "cpsgate")
 	setDefault(&c.Pages.TimeZone, "Europe/Paris")
 }
@@ -299,6 +300,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := c.SSO.check(); err != nil {
+		return err
+	}
+	if err := c.SSO.MutualTLS.check(c.Main.Origin, c.Card.Origin); err != nil {
 		return err
 	}
 	if err := c.ForwardAuth.check(c.SSO.levels()); err != nil {

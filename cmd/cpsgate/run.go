@@ -50,20 +50,31 @@ type program struct {
 	mainPair tls.Certificate
 	cardPair tls.Certificate
 	cardTLS  *tls.Config
+
+	mutualTLS *tls.Config // of applications that prove themselves by certificate; nil: no such listener
 }
 
-// listeners are the three sockets of design §4, bound by the caller.
-type listeners struct{ main, card, admin net.Listener }
+// listeners are the three sockets of design §4, bound by the caller, and a
+// fourth where the configuration has mutual TLS for applications; else nil.
+type listeners struct{ main, card, admin, mutual net.Listener }
 
 func (l listeners) Close() error {
-	return errors.Join(l.main.Close(), l.card.Close(), l.admin.Close())
+	err := errors.Join(l.main.Close(), l.card.Close(), l.admin.Close())
+	if l.mutual != nil {
+		err = errors.Join(err, l.mutual.Close())
+	}
+	return err
 }
 
-// listen binds the three addresses, or none.
+// listen binds all addresses, or none.
 func listen(ctx context.Context, c *Config) (l listeners, err error) {
 	var bound []net.Listener
 	var lc net.ListenConfig
-	for _, address := range []string{c.Main.Listen, c.Card.Listen, c.Admin.Listen} {
+	addresses := []string{c.Main.Listen, c.Card.Listen, c.Admin.Listen}
+	if c.SSO.MutualTLS.on() {
+		addresses = append(addresses, c.SSO.MutualTLS.Listen)
+	}
+	for _, address := range addresses {
 		one, err := lc.Listen(ctx, "tcp", address)
 		if err != nil {
 			for _, b := range bound {
@@ -73,7 +84,11 @@ func listen(ctx context.Context, c *Config) (l listeners, err error) {
 		}
 		bound = append(bound, one)
 	}
-	return listeners{main: bound[0], card: bound[1], admin: bound[2]}, nil
+	l = listeners{main: bound[0], card: bound[1], admin: bound[2]}
+	if len(bound) > 3 {
+		l.mutual = bound[3]
+	}
+	return l, nil
 }
 
 // openProgram loads and wires everything that the configuration names. The
@@ -94,6 +109,9 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 		return nil, err
 	}
 	p.openCardTLS(c)
+	if err := p.openMutualTLS(c); err != nil {
+		return nil, err
+	}
 	if p.store, err = store.Open(ctx, filepath.Join(c.Data, store.FileName)); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -290,6 +308,10 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	group.Go(func() error { return serve(ctx, main, tls.NewListener(l.main, p.mainTLS())) })
 	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
+	if p.mutualTLS != nil {
+		mutual := p.server(p.sso.MutualTLS())
+		group.Go(func() error { return serve(ctx, mutual, tls.NewListener(l.mutual, p.mutualTLS)) })
+	}
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
 	group.Go(func() error { p.web.Run(ctx); return nil })
 	group.Go(func() error { p.keys.Run(ctx); return nil })

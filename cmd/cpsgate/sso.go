@@ -52,7 +52,8 @@ func (p *program) openSSO(c *Config, log *audit.Log, once sso.Once) error {
 		Issuer: c.Main.Origin, Keys: p.keys, Clients: clients, Shelf: p.store, Once: once, Sessions: p.sessions,
 		Person: p.registry.Professional, Levels: c.SSO.levels(),
 		Confirm: sso.ConfirmPolicy(c.SSO.Confirm), PersonalWorkstations: c.SSO.PersonalWorkstations, RequirePushed: c.SSO.RequirePushed,
-		Tell: tellSSO(log), BackChannel: channel, Now: p.now, Log: p.log,
+		MutualTLS: c.SSO.MutualTLS.Origin,
+		Tell:      tellSSO(log), BackChannel: channel, Now: p.now, Log: p.log,
 	})
 	return err
 }

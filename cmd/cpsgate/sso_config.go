@@ -33,6 +33,9 @@ type SSOConfig struct {
 	// BackChannelCA is a file of CA certificates trusted, beside the system's,
 	// when applications are told of ended sessions.
 	BackChannelCA string `yaml:"back_channel_ca"`
+	// MutualTLS is a further listener, where applications prove themselves by a
+	// certificate (tls_client_auth).
+	MutualTLS MutualTLSConfig `yaml:"mutual_tls"`
 }
 
 // SSOKeysConfig is what tokens are signed with.
@@ -58,13 +61,17 @@ type SSOClientConfig struct {
 	PostLogoutURIs    []string `yaml:"post_logout_uris"`    // where signing out may lead
 	BackChannelLogout string   `yaml:"back_channel_logout"` // told of ended sessions
 	// Auth is client_secret_basic (the default), client_secret_post,
-	// private_key_jwt or none.
+	// private_key_jwt, tls_client_auth or none.
 	Auth string `yaml:"auth"`
 	// SecretFile holds the client's secret on one line: 32 random bytes at least,
 	// as `openssl rand -base64 32` draws them.
 	SecretFile string `yaml:"secret_file"`
 	// JWKSFile holds the client's public keys, for private_key_jwt.
 	JWKSFile string `yaml:"jwks_file"`
+	// TLSSubject or TLSName, for tls_client_auth: the subject of the client's
+	// certificate as RFC 4514 writes it, or one of its DNS names.
+	TLSSubject string `yaml:"tls_subject"`
+	TLSName    string `yaml:"tls_name"`
 	// Subject is pairwise (the default) or public: the PS_IdNat.
 	Subject string `yaml:"subject"`
 	// Sector groups clients that shall see the same pairwise subjects.
@@ -111,6 +118,11 @@ func (c *SSOConfig) check() error {
 	if err := c.levels().Check(); err != nil {
 		return fmt.Errorf("sso.levels: %w", err)
 	}
+	for i, client := range c.Clients {
+		if client.Auth == string(sso.AuthTLS) && !c.MutualTLS.on() {
+			return fmt.Errorf("sso.clients[%d].auth: %s needs sso.mutual_tls", i, client.Auth)
+		}
+	}
 	return nil
 }
 
@@ -137,7 +149,7 @@ func (c SSOClientConfig) client() (sso.Client, error) {
 	client := sso.Client{
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs, BackChannelLogout: c.BackChannelLogout,
 		Auth: sso.ClientAuth(c.Auth), Subject: sso.SubjectType(c.Subject), Sector: c.Sector, Claims: sso.Shape(c.Claims),
-		Algorithm: sso.Algorithm(c.IDTokenAlgorithm), Groups: c.Groups,
+		Algorithm: sso.Algorithm(c.IDTokenAlgorithm), Groups: c.Groups, TLSSubject: c.TLSSubject, TLSName: c.TLSName,
 		Native: c.Native, ThirdParty: c.ThirdParty, Introspects: c.Introspects, NoRefresh: c.NoRefresh,
 		AccessLife: c.AccessLife, IDLife: c.IDLife,
 	}
