@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,38 +58,14 @@ func (p *Provider) redeem(ctx context.Context, client *Client, given oidc.Access
 	if err != nil {
 		return nil, err
 	}
-	answer, tokens := p.newTokens(client, c.Grant, id, session)
-	record, err := json.Marshal(c.Grant)
-	if err != nil {
+	if err := p.stillAdmitted(ctx, client, id, c.Grant); err != nil {
 		return nil, err
 	}
-	added, err := p.o.Shelf.AddGrant(ctx, GrantRecord{
-		ID: id, Client: client.ID, Holder: string(c.Grant.Holder), Session: c.Grant.Session, Record: record, Until: session.ExpiresAt,
-	}, tokens...)
-	if err != nil {
-		return nil, fmt.Errorf("keeping a grant: %w", err)
+	answer, tokens := p.newTokens(client, c.Grant, id, session)
+	if answer.IDToken, err = p.idToken(ctx, client, c.Grant, c.Nonce, answer.AccessToken); err != nil {
+		return nil, err
 	}
-	if !added { // it came a second time meanwhile
-		return nil, refuse(InvalidGrant, "code-replayed", "this code came twice")
-	}
-	answer.IDToken, err = p.idToken(ctx, client, c.Grant, c.Nonce, answer.AccessToken)
-	return answer, err
-}
-
-// grantID is a grant's: found again from its code, which nobody else knows.
-func grantID(code string) string {
-	sum := sha256.Sum256([]byte("grant\x00" + code))
-	return hex.EncodeToString(sum[:16])
-}
-
-// reused ends the grant of a code or token that came twice: either of the two
-// that sent it has stolen it (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
-func (p *Provider) reused(ctx context.Context, client *Client, id, reason string) error {
-	if err := p.o.Shelf.EndGrant(ctx, id, reason, p.o.Now().Add(longestLife)); err != nil {
-		return fmt.Errorf("ending a grant: %w", err)
-	}
-	e := Event{Kind: EventReuse, Refused: true, Reason: reason, Client: client.ID, Detail: "grant " + id}
-	return p.tell(ctx, e, refuse(InvalidGrant, reason, "this was used before: all tokens given for it are revoked"))
+	return answer, p.addGrant(ctx, id, c.Grant, session, tokens)
 }
 
 // checkVerifier is RFC 7636 §4.6, for S256 alone.
@@ -103,21 +77,6 @@ func checkVerifier(verifier, challenge string) error {
 		return refuse(InvalidGrant, "pkce-verifier", "code_verifier does not match code_challenge")
 	}
 	return nil
-}
-
-// standing finds the session that a grant stands on. Ended, locked or another's:
-// then nothing stands on it.
-func (p *Provider) standing(ctx context.Context, g grant) (sessions.Session, error) {
-	of, err := p.o.Sessions.OfHolder(ctx, g.Holder)
-	if err != nil {
-		return sessions.Session{}, fmt.Errorf("reading sessions: %w", err)
-	}
-	for _, s := range of {
-		if s.ID == g.Session && s.Holder == g.Holder && s.State == sessions.StateActive {
-			return s, nil
-		}
-	}
-	return sessions.Session{}, refuse(InvalidGrant, "session-over", "the session that this stands on has ended")
 }
 
 // newTokens draws the tokens of an answer. A refresh token lives as long as
@@ -178,7 +137,15 @@ func (p *Provider) refresh(ctx context.Context, client *Client, given oidc.Refre
 	if err != nil {
 		return nil, err
 	}
+	if err := p.stillAdmitted(ctx, client, record.ID, g); err != nil {
+		return nil, err
+	}
 	answer, fresh := p.newTokens(client, g, record.ID, session)
+	// Signed before the token is used: after a fault of ours the client may try
+	// again, and is no thief.
+	if answer.IDToken, err = p.idToken(ctx, client, g, "", answer.AccessToken); err != nil {
+		return nil, err
+	}
 	first, err := p.o.Shelf.UseToken(ctx, hash, fresh...)
 	if err != nil {
 		return nil, fmt.Errorf("using a refresh token: %w", err)
@@ -186,29 +153,11 @@ func (p *Provider) refresh(ctx context.Context, client *Client, given oidc.Refre
 	if !first {
 		return nil, p.reused(ctx, client, record.ID, "refresh-replayed")
 	}
-	answer.IDToken, err = p.idToken(ctx, client, g, "", answer.AccessToken)
-	return answer, err
+	return answer, nil
 }
 
-// grantOf finds the grant that a token is of, if it is in force. What was
-// ended, or is too old, is as unknown.
-func (p *Provider) grantOf(ctx context.Context, hash [32]byte) (TokenRecord, GrantRecord, grant, error) {
-	unknown := refuse(InvalidGrant, "token-unknown", "this token is unknown, revoked, or too old")
-	token, record, found, err := p.o.Shelf.GrantOf(ctx, hash)
-	if err != nil {
-		return TokenRecord{}, GrantRecord{}, grant{}, fmt.Errorf("reading a grant: %w", err)
-	}
-	if !found || record.Ended != "" || !p.o.Now().Before(token.Until) {
-		return TokenRecord{}, GrantRecord{}, grant{}, unknown
-	}
-	var g grant
-	if err := json.Unmarshal(record.Record, &g); err != nil || g.Client != record.Client || string(g.Holder) != record.Holder {
-		return TokenRecord{}, GrantRecord{}, grant{}, fmt.Errorf("grant %s: its record cannot be read", record.ID)
-	}
-	return token, record, g, nil
-}
-
-// bearer gives the grant of an access token whose session stands.
+// bearer gives the grant of an access token whose session stands, and whose
+// holder may use the client.
 func (p *Provider) bearer(ctx context.Context, access string) (TokenRecord, grant, *Client, error) {
 	token, record, g, err := p.grantOf(ctx, sha256.Sum256([]byte(access)))
 	if err == nil && token.Refresh {
@@ -221,6 +170,9 @@ func (p *Provider) bearer(ctx context.Context, access string) (TokenRecord, gran
 		return TokenRecord{}, grant{}, nil, err
 	}
 	client, err := p.client(ctx, record.Client)
+	if err == nil {
+		err = p.stillAdmitted(ctx, client, record.ID, g)
+	}
 	return token, g, client, err
 }
 
@@ -235,8 +187,8 @@ func (p *Provider) revoke(ctx context.Context, client *Client, token string) err
 	if err != nil {
 		return err
 	}
-	if err := p.o.Shelf.EndGrant(ctx, record.ID, "revoked", p.o.Now().Add(longestLife)); err != nil {
-		return fmt.Errorf("ending a grant: %w", err)
+	if err := p.endGrant(ctx, record.ID, "revoked"); err != nil {
+		return err
 	}
 	return p.tell(ctx, Event{
 		Kind: EventToken, Reason: "revoked", Client: client.ID,
