@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -35,6 +36,9 @@ func (c *Client) checkAuth() error {
 	return fmt.Errorf("auth: %q is not known", c.Auth)
 }
 
+// leastRSA is the least size of a client's RSA key, in bits (RFC 7518 §3.3).
+const leastRSA = 2048
+
 // keys are the client's public keys. Private and symmetric ones are refused: a
 // secret that was sent is none.
 func (c *Client) keys() (jose.JSONWebKeySet, error) {
@@ -45,6 +49,9 @@ func (c *Client) keys() (jose.JSONWebKeySet, error) {
 	for _, k := range set.Keys {
 		if !k.Valid() || !k.IsPublic() {
 			return set, errors.New("jwks: holds a key that is not public")
+		}
+		if weak, is := k.Key.(*rsa.PublicKey); is && weak.N.BitLen() < leastRSA {
+			return set, fmt.Errorf("jwks: holds an RSA key under %d bits", leastRSA)
 		}
 	}
 	return set, nil

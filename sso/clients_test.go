@@ -6,8 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -61,6 +63,8 @@ func TestClientsRefused(t *testing.T) {
 		{"a certificate's subject beside a secret", func(c *sso.Client) { c.TLSSubject = "CN=app" }, "tls_subject"},
 		{"no keys", func(c *sso.Client) { c.Auth = sso.AuthPrivateKeyJWT }, "jwks"},
 		{"a private key", func(c *sso.Client) { c.Auth, c.JWKS = sso.AuthPrivateKeyJWT, privateJWKS(t) }, "not public"},
+		{"an RSA key of 2048 bits", func(c *sso.Client) { c.Auth, c.JWKS = sso.AuthPrivateKeyJWT, rsaJWKS(t, 2048) }, ""},
+		{"an RSA key of 2047 bits", func(c *sso.Client) { c.Auth, c.JWKS = sso.AuthPrivateKeyJWT, rsaJWKS(t, 2047) }, "RSA"},
 		{"a symmetric key", func(c *sso.Client) {
 			c.Auth, c.JWKS = sso.AuthPrivateKeyJWT, json.RawMessage(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)
 		}, "not public"},
@@ -100,6 +104,12 @@ func jwks(t *testing.T, key any) json.RawMessage {
 }
 
 func privateJWKS(t *testing.T) json.RawMessage { return jwks(t, keyPair(t)) }
+
+// rsaJWKS holds a number of so many bits: nothing is signed with it.
+func rsaJWKS(t *testing.T, bits int) json.RawMessage {
+	n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+	return jwks(t, &rsa.PublicKey{N: n, E: 65537})
+}
 
 func TestClientsAreKept(t *testing.T) {
 	p := newPlace(t, nil)

@@ -122,7 +122,7 @@ func (p *Provider) mustConfirm(ctx context.Context, r Request, client *Client, s
 	case p.o.Confirm == ConfirmAlways:
 		return true
 	case p.o.Confirm == ConfirmShared:
-		return p.shared(session) && !r.asks(promptNone)
+		return p.shared(session)
 	}
 	return false
 }
