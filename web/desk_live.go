@@ -19,6 +19,7 @@ import (
 const (
 	streamTime = 30 * time.Minute
 	streamBeat = 5 * time.Second
+	streamSend = 10 * time.Second // how long a page may take to read what it is sent
 )
 
 // stream is one page that watches: server-sent events (HTML §9.2).
@@ -33,6 +34,8 @@ type stream struct {
 // come back by itself: a screen left alone must not keep a session open.
 func (s *Server) watching(c echo.Context, show func(ctx context.Context, to *stream) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), streamTime)
+	var looking sync.WaitGroup
+	defer looking.Wait() // nothing writes to an answer that has been given: it may be another's by then
 	defer cancel()
 	st := &stream{out: c.Response(), ctl: http.NewResponseController(c.Response())}
 	if err := st.ctl.SetWriteDeadline(time.Time{}); err != nil {
@@ -42,7 +45,8 @@ func (s *Server) watching(c echo.Context, show func(ctx context.Context, to *str
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().WriteHeader(http.StatusOK)
-	go s.lookAfter(ctx, cancel, st, requestOf(c).session)
+	session := requestOf(c).session
+	looking.Go(func() { s.lookAfter(ctx, cancel, st, session) })
 	if err := show(ctx, st); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -86,6 +90,9 @@ func (st *stream) send(event string, data any) error {
 func (st *stream) write(text string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if err := st.ctl.SetWriteDeadline(time.Now().Add(streamSend)); err != nil {
+		return err
+	}
 	if _, err := st.out.Write([]byte(text)); err != nil {
 		return err
 	}

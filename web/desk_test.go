@@ -175,7 +175,7 @@ func TestTicketStream(t *testing.T) {
 // watch opens a stream; each call gives the next event.
 func (b *browser) watch(t *testing.T, path string) func() (name, data string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, mainOrigin+path, nil)
 	must(t, err)
