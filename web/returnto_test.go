@@ -40,7 +40,7 @@ var addresses = []struct{ name, given, leads string }{
 	{"signing out", "/logout", "/account"},
 	{"the language switch", "/language/en?return=%2F%2Fevil.example", "/account"},
 	{"the page after signing out", "/signed-out", "/account"},
-	{"more than any page has", "/" + strings.Repeat("a", 600), "/account"},
+	{"more than any page has", "/" + strings.Repeat("a", 4<<10), "/account"},
 }
 
 func TestSafeReturn(t *testing.T) {
