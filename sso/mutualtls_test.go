@@ -328,3 +328,23 @@ func TestMutualTLSDiscovery(t *testing.T) {
 		t.Errorf("without the listener: %s", none.body)
 	}
 }
+
+func TestMutualTLSOriginRefused(t *testing.T) {
+	var good sso.Options
+	newPlace(t, func(o *sso.Options) { good = *o })
+	for _, origin := range []string{"http://mtls.hopital.test", "https://mtls.hopital.test/", "mtls.hopital.test", issuer} {
+		bad := good
+		bad.MutualTLS = origin
+		if _, err := sso.New(bad); err == nil {
+			t.Errorf("%s is taken", origin)
+		}
+	}
+}
+
+func TestMutualTLSIntrospectsNothing(t *testing.T) {
+	m := newMutual(t)
+	a, err := m.ask(m.client(0, m.authority.pair("dossier")), sso.PathIntrospect, url.Values{"client_id": {"mutual"}})
+	if err != nil || a.status != http.StatusBadRequest || a.text("error") != "invalid_request" || !slices.Equal(m.reasons(), []string{"token-missing"}) {
+		t.Errorf("%d %s, %v", a.status, a.body, err)
+	}
+}
