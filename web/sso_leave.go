@@ -20,9 +20,11 @@ type leaveView struct {
 
 // endSSO takes an application's request to sign someone out (OpenID Connect
 // RP-Initiated Logout 1.0). One that shows an ID token of this very session is
-// followed; any other might come from anywhere, and the person is asked.
+// followed; any other might come from anywhere, and the person is asked. A locked
+// session is left as an open one is: applications still count on it.
 func (s *Server) endSSO(c echo.Context) error {
 	r, ctx := requestOf(c), c.Request().Context()
+	nobody := r.token == "" && r.locked == ""
 	form, err := oauthForm(c.Request())
 	if err != nil {
 		return err
@@ -32,9 +34,9 @@ func (s *Server) endSSO(c echo.Context) error {
 		return err
 	}
 	switch {
-	case r.token == "" && c.Request().Method == http.MethodPost:
+	case nobody && c.Request().Method == http.MethodPost:
 		return s.askToLeave(c, request) // a form of another site's brings no cookie along
-	case r.token == "":
+	case nobody:
 		return s.signedOutTo(c, request, "")
 	case s.o.SSO.Proves(ctx, request, &r.session):
 		method := r.session.Method
@@ -53,7 +55,7 @@ func (s *Server) askToLeave(c echo.Context, request sso.Logout) error {
 		return err
 	}
 	view := leaveView{Request: key, frame: s.frame(c, r.tongue.words["leave.title"])}
-	if r.token != "" {
+	if r.token != "" || r.locked != "" {
 		person, err := s.o.SSO.Person(ctx, r.session.Holder)
 		if err != nil {
 			return err

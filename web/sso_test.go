@@ -242,6 +242,35 @@ func TestSignOutFromAnApplication(t *testing.T) {
 	}
 }
 
+// A locked session is no cookie to throw away: it is asked about, and left, so
+// that applications are told.
+func TestSignOutOfALockedSession(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	leave := "/oauth/logout?" + url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {appOrigin + "/bye"}}.Encode()
+	b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+	_, _ = a.redeem(b.byCard(b.follow(b.get(a.start()))).url)
+	b.submit("/lock", nil)
+	page := b.get(leave)
+	if !strings.Contains(page.body, "Vous déconnecter partout") || !strings.Contains(page.body, "EXEMPLE") || len(o.open(t)) != 1 {
+		t.Fatalf("%d %s", page.status, page.body)
+	}
+	if b.cookie("__Host-cps-session") == "" {
+		t.Fatal("the cookie is gone before the answer")
+	}
+	b.say(page, "")
+	if n := len(o.open(t)); n != 0 {
+		t.Errorf("%d sessions left", n)
+	}
+	// With the application's proof it is not asked.
+	token, _ := a.redeem(b.byCard(b.follow(b.get(a.start()))).url)
+	b.submit("/lock", nil)
+	b.get(leave + "&" + url.Values{"id_token_hint": {token.Extra("id_token").(string)}}.Encode())
+	if n := len(o.open(t)); n != 0 {
+		t.Errorf("%d sessions left by proof", n)
+	}
+}
+
 // open lists the sessions of all who are known.
 func (o *signOn) open(t *testing.T) (all []string) {
 	t.Helper()
