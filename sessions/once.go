@@ -20,8 +20,9 @@ var (
 
 // OnceOptions of a Once or a SharedOnce; the zero value is useful.
 type OnceOptions struct {
-	MaxPerKind int // things of one kind that wait; 0: 50,000
-	MaxBytes   int // of one value's JSON; 0: 16 KiB
+	MaxPerKind int            // things of one kind that wait; 0: 50,000
+	MaxOf      map[string]int // of kinds that are bounded otherwise
+	MaxBytes   int            // of one value's JSON; 0: 16 KiB
 	Now        func() time.Time
 }
 
@@ -61,12 +62,24 @@ func (o OnceOptions) withDefaults() OnceOptions {
 	return o
 }
 
-// write gives a value's JSON, within bounds.
+// most is how many things of a kind may wait.
+func (o OnceOptions) most(kind string) int {
+	if n, bounded := o.MaxOf[kind]; bounded {
+		return n
+	}
+	return o.MaxPerKind
+}
+
+// write gives a value's JSON, within bounds. It stands in no page: nothing in it
+// is escaped for HTML.
 func (o OnceOptions) write(kind string, value any) ([]byte, error) {
-	b, err := json.Marshal(value)
-	if err != nil {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
 		return nil, fmt.Errorf("putting %s: %w", kind, err)
 	}
+	b := bytes.TrimSuffix(out.Bytes(), []byte{'\n'})
 	if len(b) > o.MaxBytes {
 		return nil, fmt.Errorf("putting %s: %d bytes", kind, len(b))
 	}
@@ -94,8 +107,9 @@ func (o *Once) Put(_ context.Context, kind string, value any, ttl time.Duration)
 		w = &waiting{things: map[key]thing{}, swept: now}
 		o.kinds[kind] = w
 	}
-	w.sweep(now, len(w.things) >= o.o.MaxPerKind)
-	if len(w.things) >= o.o.MaxPerKind {
+	full := func() bool { return len(w.things) >= o.o.most(kind) }
+	w.sweep(now, full())
+	if full() {
 		return "", fmt.Errorf("putting %s: %w", kind, ErrOnceFull)
 	}
 	w.things[k] = thing{b, now.Add(ttl)}

@@ -141,7 +141,7 @@ func checkOfAHundredTakersOneSucceeds(t *testing.T, on ground) {
 func TestOnceIsBounded(t *testing.T) { everywhere(t, checkOnceIsBounded) }
 
 func checkOnceIsBounded(t *testing.T, on ground) {
-	o, clock := on.once(t, sessions.OnceOptions{MaxPerKind: 3, MaxBytes: 100})
+	o, clock := on.once(t, sessions.OnceOptions{MaxPerKind: 3, MaxOf: map[string]int{"guests": 1}, MaxBytes: 100})
 	for range 3 {
 		put(t, o, "login")
 	}
@@ -149,6 +149,10 @@ func checkOnceIsBounded(t *testing.T, on ground) {
 		t.Errorf("a fourth: %v", err)
 	}
 	put(t, o, "code") // another kind has room
+	put(t, o, "guests")
+	if _, err := o.Put(t.Context(), "guests", pending{}, time.Minute); !errors.Is(err, sessions.ErrOnceFull) {
+		t.Errorf("a second of a kind with a bound of its own: %v", err)
+	}
 	clock.add(time.Minute)
 	put(t, o, "login") // what was too old gave way
 	if _, err := o.Put(t.Context(), "code", pending{For: strings.Repeat("x", 100)}, time.Minute); err == nil {

@@ -49,7 +49,7 @@ func (o *SharedOnce) Put(ctx context.Context, kind string, value any, ttl time.D
 	if err != nil {
 		return "", fmt.Errorf("putting %s: %w", kind, away(err))
 	}
-	if puts.Val() > int64(o.o.MaxPerKind) {
+	if puts.Val() > int64(o.o.most(kind)) {
 		return "", errors.Join(fmt.Errorf("putting %s: %w", kind, ErrOnceFull), away(o.r.client.Del(ctx, o.at(kind, k)).Err()))
 	}
 	return token, nil

@@ -66,7 +66,9 @@ func (p *Provider) beginLogout(ctx context.Context, form url.Values) (l Logout, 
 		return Logout{}, r
 	}
 	answer := url.Values{}
-	if state := form.Get("state"); state != "" {
+	if state := form.Get("state"); len(state) > maxEcho {
+		return Logout{}, refuse(InvalidRequest, "parameter-long", "state may be of 512 bytes")
+	} else if state != "" {
 		answer.Set("state", state)
 	}
 	l.Back = answerAt(back, answer)

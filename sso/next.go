@@ -258,9 +258,14 @@ func (p *Provider) Issue(ctx context.Context, r Request, session *sessions.Sessi
 }
 
 // Wait keeps a request while the person answers, for one browser; its key
-// stands in the address of the page.
+// stands in the address of the page. Where too many wait, a *Refusal goes back to
+// the client.
 func (p *Provider) Wait(ctx context.Context, r Request, browser []byte) (string, error) {
-	return p.o.Once.Put(ctx, onceRequest, waiting{Request: r, Browser: browser}, requestTime)
+	key, err := p.o.Once.Put(ctx, onceRequest, waiting{Request: r, Browser: browser}, requestTime)
+	if errors.Is(err, sessions.ErrOnceFull) {
+		return "", p.told(ctx, p.back(refuse(TemporarilyUnavailable, "requests-full", "too many people sign in at once"), r))
+	}
+	return key, err
 }
 
 // requestTime is how long a person may take over one step.

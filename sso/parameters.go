@@ -10,6 +10,7 @@ import (
 const (
 	maxAddress    = 2048
 	maxParameter  = 2048
+	maxEcho       = 512     // of state and nonce, which are kept to be given back
 	maxAssertion  = 8 << 10 // of tokens that clients hand back
 	maxParameters = 16 << 10
 	maxNames      = 40

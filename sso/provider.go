@@ -109,6 +109,10 @@ const (
 	onceLogout  = "sso.logout"
 )
 
+// OnceLimits are the most that may wait of what anybody can ask for, without
+// having proved anything: a thousand a minute, of 4 KiB each.
+func OnceLimits() map[string]int { return map[string]int{onceRequest: 20_000, onceLogout: 20_000} }
+
 // New checks the options and the clients of the file.
 func New(o Options) (*Provider, error) {
 	if o.Keys == nil || o.Clients == nil || o.Shelf == nil || o.Once == nil || o.Sessions == nil || o.Person == nil || o.Tell == nil {

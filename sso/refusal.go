@@ -25,6 +25,7 @@ const (
 	RequestNotSupported     Code = "request_not_supported"
 	RequestURINotSupported  Code = "request_uri_not_supported"
 	RegistrationUnsupported Code = "registration_not_supported"
+	TemporarilyUnavailable  Code = "temporarily_unavailable"
 	// UnmetRequirements: signed in, and not in the way that was asked for
 	// (OpenID Connect Unmet Authentication Requirements 1.0).
 	UnmetRequirements Code = "unmet_authentication_requirements"

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cpsgate/sessions"
 	"cpsgate/sso"
 )
 
@@ -108,6 +109,8 @@ func TestBeginRefusesBack(t *testing.T) {
 		{"none and another", []string{"prompt", "none login"}, sso.InvalidRequest},
 		{"max_age that is no number", []string{"max_age", "-1"}, sso.InvalidRequest},
 		{"max_age beyond all bounds", []string{"max_age", "99999999999999999999"}, sso.InvalidRequest},
+		{"a nonce too long to be kept", []string{"nonce", strings.Repeat("x", 513)}, sso.InvalidRequest},
+		{"a request too long to be kept", []string{"acr_values", strings.Repeat("x", 2000), "ui_locales", strings.Repeat("x", 2000)}, sso.InvalidRequest},
 		{"an ID token hint that is none", []string{"id_token_hint", "eyJhbGciOiJub25lIn0.e30."}, sso.InvalidRequest},
 	}
 	for _, tt := range tests {
@@ -580,5 +583,40 @@ func TestWithoutTheAuditNobodySignsIn(t *testing.T) {
 	}
 	if _, err := p.provider.Begin(t.Context(), asked("redirect_uri", "https://evil.test")); codeOf(err) != "" || !errors.Is(err, p.deaf) {
 		t.Errorf("refused without a record: %v", err)
+	}
+}
+
+// What is kept for who has proved nothing is bounded, in size and in number.
+func TestWaitingRequestsAreBounded(t *testing.T) {
+	p := newPlace(t, func(o *sso.Options) {
+		limits := sso.OnceLimits()
+		for kind := range limits {
+			limits[kind] = 1
+		}
+		o.Once = sessions.NewOnce(sessions.OnceOptions{MaxOf: limits, MaxBytes: 4 << 10})
+	})
+	if _, err := p.provider.Begin(t.Context(), asked("state", strings.Repeat("x", 513))); codeOf(err) != sso.InvalidRequest {
+		t.Errorf("a long state: %v", err)
+	}
+	if _, err := p.provider.BeginLogout(t.Context(), url.Values{
+		"client_id": {"app"}, "post_logout_redirect_uri": {"https://app.hopital.test/bye"}, "state": {strings.Repeat("x", 513)},
+	}); codeOf(err) != sso.InvalidRequest {
+		t.Errorf("a long state of a logout: %v", err)
+	}
+	// The longest that is taken fits, whatever it is made of.
+	r, err := p.provider.Begin(t.Context(), asked("state", strings.Repeat("&", 512), "nonce", strings.Repeat("<", 512), "acr_values", strings.Repeat("x", 1800)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := p.open(alice, cardA)
+	r.Confirm(session)
+	r.Consented, r.Chosen, r.Activity = session.ID, session.ID, cardA
+	if _, err := p.provider.Wait(t.Context(), r, make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.provider.Wait(t.Context(), r, nil)
+	var refused *sso.Refusal
+	if !errors.As(err, &refused) || refused.Code != sso.TemporarilyUnavailable || !strings.HasPrefix(refused.Back, callback+"?") {
+		t.Errorf("one too many: %v", err)
 	}
 }

@@ -1,14 +1,13 @@
 package sso
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"cpsgate/identity"
@@ -98,7 +97,11 @@ func (p *Provider) judge(ctx context.Context, client *Client, form url.Values) (
 		return Request{}, r
 	}
 	r := Request{Client: client.ID, Redirect: redirect, State: form.Get("state"), At: p.o.Now().Truncate(time.Microsecond)}
-	if err := p.fill(ctx, &r, form); err != nil {
+	err := p.fill(ctx, &r, form)
+	if err == nil {
+		err = r.checkSize()
+	}
+	if err != nil {
 		var refused *Refusal
 		if errors.As(err, &refused) {
 			return Request{}, p.back(refused, r)
@@ -106,6 +109,23 @@ func (p *Provider) judge(ctx context.Context, client *Client, form url.Values) (
 		return Request{}, err
 	}
 	return r, nil
+}
+
+// maxRequest is how many bytes of JSON a request may be, to wait in 4 KiB with
+// what the person says to it: whoever asks need not have proved anything.
+const maxRequest = 4<<10 - 512
+
+func (r *Request) checkSize() error {
+	var kept bytes.Buffer
+	e := json.NewEncoder(&kept)
+	e.SetEscapeHTML(false) // as Once keeps it
+	if err := e.Encode(r); err != nil {
+		return err
+	}
+	if kept.Len() > maxRequest {
+		return refuse(InvalidRequest, "request-long", "the parameters are too long to be kept")
+	}
+	return nil
 }
 
 // back makes a refusal one that goes back to the client (RFC 6749 §4.1.2.1),
@@ -137,6 +157,9 @@ func (p *Provider) fill(ctx context.Context, r *Request, form url.Values) error 
 	}
 	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
 		return refuse(InvalidRequest, "response-mode", "response_mode must be query")
+	}
+	if len(r.State) > maxEcho || len(form.Get("nonce")) > maxEcho {
+		return refuse(InvalidRequest, "parameter-long", "state and nonce may be of 512 bytes each")
 	}
 	if err := r.readChallenge(form); err != nil {
 		return err
@@ -241,42 +264,4 @@ func (p *Provider) Demand(r Request) sessions.Demand {
 		d.Methods, d.Proofs = p.o.Levels.demand(rank)
 	}
 	return d
-}
-
-// pushedTime is how long a pushed request waits to be used (RFC 9126 §2.2).
-const pushedTime = time.Minute
-
-const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
-
-// pushed is a request as it lies waiting. It was judged when it was pushed.
-type pushed struct{ Request Request }
-
-// push keeps a judged request and gives its request_uri.
-func (p *Provider) push(ctx context.Context, r Request) (string, error) {
-	key, err := p.o.Once.Put(ctx, oncePushed, pushed{r}, pushedTime)
-	if err != nil {
-		return "", fmt.Errorf("keeping a pushed request: %w", err)
-	}
-	return pushedPrefix + key, nil
-}
-
-// takePushed takes a pushed request, once. Nothing else of the query counts but
-// the client, which must be the one that pushed it (RFC 9126 §4).
-func (p *Provider) takePushed(ctx context.Context, form url.Values) (Request, error) {
-	key, ours := strings.CutPrefix(form.Get("request_uri"), pushedPrefix)
-	if !ours {
-		return Request{}, refuse(RequestURINotSupported, "request-uri", "request_uri is none that was pushed here")
-	}
-	var waiting pushed
-	err := p.o.Once.Take(ctx, oncePushed, key, &waiting)
-	if errors.Is(err, sessions.ErrNoSuch) || errors.Is(err, sessions.ErrTaken) {
-		return Request{}, refuse(InvalidRequest, "request-uri-over", "this pushed request is unknown, used or too old")
-	}
-	if err != nil {
-		return Request{}, err
-	}
-	if waiting.Request.Client != form.Get("client_id") {
-		return Request{}, refuse(InvalidRequest, "request-uri-client", "this request was pushed by another client")
-	}
-	return waiting.Request, nil
 }

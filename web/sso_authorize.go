@@ -76,7 +76,7 @@ func (s *Server) advance(c echo.Context, request sso.Request) error {
 	}
 	key, err := s.wait(c, request)
 	if err != nil {
-		return err
+		return s.refuseApplication(c, err)
 	}
 	if step == sso.StepSignIn {
 		return c.Redirect(http.StatusSeeOther, signInFor(key, session != nil))
@@ -88,7 +88,7 @@ func (s *Server) advance(c echo.Context, request sso.Request) error {
 func (s *Server) goOn(c echo.Context, request sso.Request) error {
 	key, err := s.wait(c, request)
 	if err != nil {
-		return err
+		return s.refuseApplication(c, err)
 	}
 	return c.Redirect(http.StatusSeeOther, continueAt(key))
 }

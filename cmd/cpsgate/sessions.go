@@ -13,6 +13,7 @@ import (
 	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/sessions"
+	"cpsgate/sso"
 	"cpsgate/web"
 )
 
@@ -23,14 +24,15 @@ func (p *program) openSessions(c *Config, log *audit.Log, standing func(context.
 		Keeper: p.store, Now: p.now, Log: p.log,
 		Limits: c.Sessions.limits(), Standing: standing, OnEnded: p.ended(log),
 	}
-	var once web.Once = sessions.NewOnce(sessions.OnceOptions{Now: p.now})
+	limits := sessions.OnceOptions{MaxOf: sso.OnceLimits(), Now: p.now}
+	var once web.Once = sessions.NewOnce(limits)
 	if c.Sessions.Redis.URL != "" {
 		var err error
 		if p.redis, err = openRedis(c.Sessions.Redis, p); err != nil {
 			return nil, nil, fmt.Errorf("sessions.redis: %w", err)
 		}
 		o.Keeper, o.Redis = nil, p.redis
-		once = p.redis.Once(sessions.OnceOptions{Now: p.now})
+		once = p.redis.Once(limits)
 	}
 	manager, err := sessions.New(o)
 	if err != nil {
