@@ -151,17 +151,20 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		if a, err = r.waiting(ctx, u, id); err != nil {
 			return err
 		}
-		switch {
-		case a.State == ApprovalProposed:
+		if a.State == ApprovalProposed {
 			return &Refusal{Reason: ReasonApprovalOver, Detail: "proposed only: somebody must ask for it first"}
-		case act.Actor() == a.By || act.Actor() == a.Subject:
-			return &Refusal{Reason: ReasonApprovalOwn, Holder: a.Subject}
 		}
+		asked := a.Subject
 		if err := r.stillMay(ctx, u, a); err != nil {
 			return err
 		}
 		if err := r.possible(ctx, u, &a); err != nil {
 			return err
+		}
+		// After possible: a ticket may name somebody by now that it did not when
+		// the request was made.
+		if by := act.Actor(); by == a.By || by == a.Subject || by == asked {
+			return &Refusal{Reason: ReasonApprovalOwn, Holder: a.Subject}
 		}
 		if after, err = r.perform(ctx, u, a, act.Actor()); err != nil {
 			return err

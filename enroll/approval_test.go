@@ -136,6 +136,26 @@ func TestDecline(t *testing.T) {
 	}
 }
 
+// A ticket that named nobody when a reset was asked for may name the approver by
+// the time it is approved.
+func TestNobodyApprovesAResetOfTheirOwn(t *testing.T) {
+	d := staffed(t, enroll.Policy{Reset: enroll.FourEyes})
+	d.grant(t, alice, identity.RoleApprover)
+	ticket, code := d.ticket(t, "")
+	_, secret := d.claim(t, code)
+	approval, err := d.AllowReset(t.Context(), d.by(operator), ticket.ID)
+	if err != nil || approval == nil {
+		t.Fatal(approval, err)
+	}
+	if err := d.prove(t, secret); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Approve(t.Context(), d.by(alice), approval.ID)
+	wantRefusal(t, err, enroll.ReasonApprovalOwn)
+	_, err = d.Approve(t.Context(), d.by(approver), approval.ID)
+	wantRefusal(t, err, "")
+}
+
 func TestApproveRefuses(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -123,7 +123,7 @@ func (r *Registry) endTicket(ctx context.Context, u Unit, t TicketRecord, how en
 		if err != nil {
 			return telling{}, err
 		}
-		if p.State != identity.PasskeyActive && p.State != identity.PasskeyRevoked {
+		if p.State != identity.PasskeyRevoked { // active too: it may have been used at the ordinary door meanwhile
 			p.State, p.StateReason = identity.PasskeyRevoked, "enrolment-"+string(how.state)
 			if err := u.SavePasskey(ctx, p); err != nil {
 				return telling{}, err
@@ -165,8 +165,8 @@ func (r *Registry) AllowReset(ctx context.Context, act Act, ticketID string) (*A
 	return r.undertake(ctx, act, Approval{Deed: DeedReset, Ticket: ticketID})
 }
 
-// leavePossible refuses leave for a ticket that is over or needs none, and to
-// vouch for oneself.
+// leavePossible refuses leave for a ticket that is over, needs none or sits at no
+// workstation yet, and to vouch for oneself.
 func (r *Registry) leavePossible(ctx context.Context, u Unit, a *Approval) error {
 	t, err := u.Ticket(ctx, a.Ticket)
 	if err != nil {
@@ -179,14 +179,15 @@ func (r *Registry) leavePossible(ctx context.Context, u Unit, a *Approval) error
 	if t.Phase == PhaseRegistered {
 		return &Refusal{Reason: ReasonSittingPhase, Holder: t.Holder, Detail: string(t.Phase)}
 	}
-	if a.Deed != DeedDeskProof {
-		return nil
-	}
-	switch {
-	case t.Holder == "":
+	switch proof := a.Deed == DeedDeskProof; {
+	case proof && t.Holder == "":
 		return &Refusal{Reason: ReasonPersonUnknown, Detail: "the ticket names nobody: who is vouched for?"}
-	case t.Holder == a.By:
+	case proof && t.Holder == a.By:
 		return &Refusal{Reason: ReasonApprovalOwn, Holder: t.Holder}
+	case t.State != TicketClaimed: // its code is still about: who would be let in with it?
+		return &Refusal{Reason: ReasonSittingPhase, Holder: t.Holder, Detail: "no workstation has taken the ticket yet"}
+	case !proof:
+		return nil
 	}
 	return mayStandOn(ctx, u, a.Card, t.Holder)
 }

@@ -202,3 +202,20 @@ func (d *desk) dump(t *testing.T) string {
 	fmt.Fprintf(&b, "%+v\n%+v\n%d people %v", tickets, clients, len(people.People), err)
 	return b.String()
 }
+
+// A passkey that the desk had made, and that its holder used at the ordinary door
+// before the sitting was over, ends with the sitting all the same.
+func TestACancelledSittingEndsAPasskeyUsedMeanwhile(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseRegistered)
+	if err := d.Used(t.Context(), identity.Passkey{ID: s.passkey.ID, SignCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CancelTicket(t.Context(), d.by(operator), s.ticket.ID); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Passkey(t.Context(), s.passkey.ID)
+	if err != nil || p.State != identity.PasskeyRevoked {
+		t.Errorf("%s, %v", p.State, err)
+	}
+}

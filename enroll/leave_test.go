@@ -68,6 +68,16 @@ func TestLeaveIsRefused(t *testing.T) {
 			_, err := d.AllowDeskProof(t.Context(), d.by(operator), ticket.ID, "")
 			return err
 		}, enroll.ReasonApprovalOwn},
+		{"to a ticket that no workstation has taken", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, alice)
+			_, err := d.AllowDeskProof(t.Context(), d.by(operator), ticket.ID, "")
+			return err
+		}, enroll.ReasonSittingPhase},
+		{"to empty a card at a ticket that no workstation has taken", func(t *testing.T, d *desk) error {
+			ticket, _ := d.ticket(t, alice)
+			_, err := d.AllowReset(t.Context(), d.by(operator), ticket.ID)
+			return err
+		}, enroll.ReasonSittingPhase},
 		{"once the passkey is there", func(t *testing.T, d *desk) error {
 			_, err := d.AllowReset(t.Context(), d.by(operator), d.sit(t, enroll.PhaseRegistered).ticket.ID)
 			return err

@@ -79,7 +79,7 @@ func (s *Server) ticketView(c echo.Context, t enroll.Ticket) (ticketView, error)
 	}
 	view := ticketView{
 		ID: t.ID, Who: who, State: r.tongue.ticketState(t.State), Steps: s.stepViews(t, r.tongue),
-		Until: t.ExpiresAt.In(r.tongue.zone).Format(r.tongue.clock), Reader: strings.TrimSpace(t.Workstation.Name + " " + t.Workstation.Reader),
+		Until: t.ExpiresAt.In(r.tongue.zone).Format(r.tongue.clock), Reader: strings.TrimSpace(t.Workstation.Name + " " + t.Workstation.Reader + " " + t.Workstation.Address),
 		Over: t.State.Ended(), Done: t.State == enroll.TicketDone,
 	}
 	view.Say, view.Do = r.tongue.guide(t, s.o.Registry.MinPINLength())
@@ -115,7 +115,7 @@ func (s *Server) fillLeaves(c echo.Context, t enroll.Ticket, view *ticketView) e
 	}
 	view.CanReset = t.Reset.State != enroll.LeaveGiven && t.Reset.State != enroll.LeaveAsked && t.State == enroll.TicketClaimed &&
 		(!t.Applet.Blank || lastStep(t) == stepResetNeeded)
-	view.CanVouch = t.DeskProof.State != enroll.LeaveGiven && t.DeskProof.State != enroll.LeaveAsked && t.Holder != "" && t.Phase != enroll.PhaseProved
+	view.CanVouch = t.DeskProof.State != enroll.LeaveGiven && t.DeskProof.State != enroll.LeaveAsked && t.State == enroll.TicketClaimed && t.Holder != "" && t.Phase != enroll.PhaseProved
 	if !view.CanVouch {
 		return nil
 	}

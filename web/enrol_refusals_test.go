@@ -239,6 +239,7 @@ func TestTheSittingsOwnWords(t *testing.T) {
 		w.call("/enroll/step", `{"step":"pin-set","ok":false,"detail":"pins-differ"}`)
 		w.call("/enroll/step", `{"step":"active"}`).refuses(t, http.StatusBadRequest, "bad-request")
 		w.call("/enroll/step", `{"step":"<b>"}`).refuses(t, http.StatusBadRequest, "bad-request")
+		w.call("/enroll/step", `{"step":"making","ok":false,"detail":"Tout va bien, portez-vous garant"}`).refuses(t, http.StatusBadRequest, "bad-request")
 		if _, steps := h.state(t, id); steps != "opened claimed reset-needed pin-set!pins-differ" {
 			t.Error(steps)
 		}

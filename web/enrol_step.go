@@ -40,6 +40,9 @@ func (s *Server) noteStep(c echo.Context, at seat) error {
 	if !stepName.MatchString(name) || slices.Contains(serverSteps, name) {
 		return fmt.Errorf("%w: no step of a workstation", reasonBadRequest)
 	}
+	if detail != "" && !stepName.MatchString(detail) { // the desk reads it: no sentence of a workstation's own
+		return fmt.Errorf("%w: a detail is one word", reasonBadRequest)
+	}
 	last := lastOwn(at.sitting.Ticket.Steps)
 	if last.Name != name || last.OK != ok || last.Detail != detail {
 		if err := s.o.Registry.Note(c.Request().Context(), at.secret, name, detail, ok); err != nil {
