@@ -55,6 +55,23 @@ func Readers(ctx context.Context, module string) (ReadersReport, error) {
 	return report, nil
 }
 
+// CardsPresent counts the readers that hold a card.
+func CardsPresent(ctx context.Context) (int, error) {
+	session, err := pcsc.Establish(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer session.Close()
+	states, err := session.States(ctx)
+	cards := 0
+	for _, state := range states {
+		if state.Present {
+			cards++
+		}
+	}
+	return cards, err
+}
+
 func readerReport(ctx context.Context, session *pcsc.Context, s pcsc.State) ReaderReport {
 	r := ReaderReport{
 		Reader: s.Reader, Present: s.Present, Mute: s.Mute, InUse: s.InUse, Exclusive: s.Exclusive,

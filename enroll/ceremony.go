@@ -95,6 +95,9 @@ func (r *Registry) registerPasskey(ctx context.Context, u Unit, t *TicketRecord,
 	if least := r.o.Policy.Applet.MinPINLength; p.MinPINLength > 0 && p.MinPINLength < least {
 		return &Refusal{Reason: ReasonPINLength, Holder: t.Holder, Detail: fmt.Sprintf("the applet takes %d characters; %d at least", p.MinPINLength, least)}
 	}
+	if models := r.o.Policy.CardModels; proof.Kind == identity.ProofSameCard && len(models) > 0 && !slices.Contains(models, p.AAGUID) {
+		return &Refusal{Reason: ReasonKey, Holder: t.Holder, Detail: fmt.Sprintf("model %x is no card's applet", p.AAGUID)}
+	}
 	p.Proof, p.CardTokenID = proof, proof.CardTokenID
 	if p.Name == "" {
 		p.Name = "CPS " + proof.CardTokenID

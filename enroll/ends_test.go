@@ -219,3 +219,20 @@ func TestACancelledSittingEndsAPasskeyUsedMeanwhile(t *testing.T) {
 		t.Errorf("%s, %v", p.State, err)
 	}
 }
+
+// Where the hospital has named its cards' models, no other authenticator passes
+// for the applet of the card that was proved.
+func TestAnotherModelIsNotTheCards(t *testing.T) {
+	for name, tt := range map[string]struct {
+		models [][16]byte
+		want   enroll.Reason
+	}{
+		"its own": {[][16]byte{{}}, ""}, "none named": {nil, ""}, "another": {[][16]byte{{15: 0xca}}, enroll.ReasonKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := staffed(t, enroll.Policy{CardModels: tt.models})
+			s := d.sit(t, enroll.PhaseProved)
+			wantRefusal(t, d.register(t, s.secret, s.passkey), tt.want)
+		})
+	}
+}

@@ -15,7 +15,7 @@ import (
 // says what the applet is to make.
 func (s *sitting) prove(ctx context.Context) (asked, error) {
 	var due asked
-	key, err := s.key()
+	key, err := s.key(ctx)
 	if err == nil {
 		defer key.module.Close()
 		defer key.Close()
@@ -60,8 +60,9 @@ type openKey struct {
 }
 
 // key finds the authentication key of the card in the reader. Modules name
-// readers as PC/SC does; where one does not, a single card is the card.
-func (s *sitting) key() (openKey, error) {
+// readers as PC/SC does; where one does not, a single card is the card. With a
+// second card on the desk, no other's certificate is taken for this one's.
+func (s *sitting) key(ctx context.Context) (openKey, error) {
 	if s.card.Reader == "" { // a security key holds no certificate, and stands for no card
 		return openKey{}, pkcs11.ErrNoCertificate
 	}
@@ -71,7 +72,7 @@ func (s *sitting) key() (openKey, error) {
 	}
 	choice := pkcs11.Choice{Reader: s.card.Reader, PIN: s.cardPIN, SpendLastTry: s.Choice.SpendLastTry, Now: s.Now()}
 	key, err := module.Authentication(choice)
-	if errors.Is(err, pkcs11.ErrNoCertificate) {
+	if errors.Is(err, pkcs11.ErrNoCertificate) && alone(ctx) {
 		choice.Reader = ""
 		key, err = module.Authentication(choice)
 	}
@@ -80,6 +81,12 @@ func (s *sitting) key() (openKey, error) {
 		return openKey{}, err
 	}
 	return openKey{key, module}, nil
+}
+
+// alone tells that one card is in all readers together, for certain.
+func alone(ctx context.Context) bool {
+	cards, err := cardside.CardsPresent(ctx)
+	return err == nil && cards == 1
 }
 
 // cardPIN asks the person for the PIN of the certificate.

@@ -29,17 +29,18 @@ type guichet struct {
 	*wire
 	t      *testing.T
 	reader *cardlab.Reader
+	beside *cardlab.Reader // a second one at the same desk
 	p      *program
 	stop   func()
 }
 
-// openDesk serves, with one reader beside it.
+// openDesk serves, with two readers beside it.
 func openDesk(t *testing.T, changes ...func(*guichet)) *guichet {
 	t.Helper()
 	cardlab.NeedTokens(t)
-	lab := cardlab.Start(t, 1)
+	lab := cardlab.Start(t, 2)
 	d, c, l := demoConfig(t)
-	g := &guichet{running: &running{demo: d, config: c}, t: t, reader: lab.Readers[0]}
+	g := &guichet{running: &running{demo: d, config: c}, t: t, reader: lab.Readers[0], beside: lab.Readers[1]}
 	for _, change := range changes {
 		change(g)
 	}

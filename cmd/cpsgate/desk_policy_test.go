@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"cpsgate/cardside"
@@ -167,6 +168,29 @@ func TestDeskVouches(t *testing.T) {
 	all, err := g.p.registry.Passkeys(t.Context(), identity.PSIdNat(p.card.IdNat))
 	if err != nil || len(all) != 1 || all[0].Proof.Kind != identity.ProofDesk {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestASecondCardsCertificateIsNotTaken: the module does not say in which reader
+// its card is; with two cards on the desk, it may be the other.
+func TestASecondCardsCertificateIsNotTaken(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	other, err := virtualcard.New(virtualcard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.beside.Put(t, other)
+	id, code := g.ticket("")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	o, waited := p.options(code), desk.Step("")
+	o.Desk = func(step desk.Step) { waited = step; stop() }
+	if outcome, err := desk.Enrol(ctx, o); err == nil || waited != desk.StepCertificateMissing {
+		t.Errorf("%+v, %v; waited at %q", outcome, err, waited)
+	}
+	if state, steps := g.state(id); state == enroll.TicketDone || strings.Contains(steps, "registered") {
+		t.Errorf("%s: %s", state, steps)
 	}
 }
 
