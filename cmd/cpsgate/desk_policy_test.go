@@ -12,6 +12,7 @@ import (
 
 	"cpsgate/cardside"
 	"cpsgate/cardside/desk"
+	"cpsgate/cardside/pkcs11"
 	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
@@ -168,6 +169,46 @@ func TestDeskVouches(t *testing.T) {
 	all, err := g.p.registry.Passkeys(t.Context(), identity.PSIdNat(p.card.IdNat))
 	if err != nil || len(all) != 1 || all[0].Proof.Kind != identity.ProofDesk {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestPINsAreCleared: what the person typed is in none of the buffers that it was
+// handed over in, once the sitting is over, well or not.
+func TestPINsAreCleared(t *testing.T) {
+	g := openDesk(t)
+	for name, ends := range map[string]bool{"enrolled": true, "given up": false} {
+		t.Run(name, func(t *testing.T) {
+			g.t = t
+			p := g.comes(testpki.CardSpec{}, virtualcard.Options{PIN: "2718"}) // too short here: it is changed
+			_, code := g.ticket("")
+			o := p.options(code)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var handed [][]byte
+			hand := func(pin string) ([]byte, error) {
+				handed = append(handed, []byte(pin))
+				return handed[len(handed)-1], nil
+			}
+			o.Person.CardPIN = func(context.Context, pkcs11.Token) ([]byte, error) { return hand(holderCode) }
+			o.Person.CurrentPIN = func(context.Context) ([]byte, error) { return hand("2718") }
+			o.Person.NewPIN = func(context.Context, int, error) ([]byte, error) {
+				if !ends {
+					stop()
+				}
+				return hand(fidoPIN)
+			}
+			if _, err := desk.Enrol(ctx, o); (err == nil) != ends {
+				t.Fatal(err)
+			}
+			if len(handed) != 3 {
+				t.Errorf("%d PINs were asked for", len(handed))
+			}
+			for _, pin := range handed {
+				if !bytes.Equal(pin, make([]byte, len(pin))) {
+					t.Errorf("a PIN of %d characters is still there", len(pin))
+				}
+			}
+		})
 	}
 }
 
