@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cpsgate/audit"
@@ -46,10 +47,22 @@ func (a Act) check() error {
 	if named != 1 {
 		return errors.New("an act needs one doer: a person, a client or the console")
 	}
+	if reserved(a.Reason) {
+		return &Refusal{Reason: ReasonReserved, Detail: a.Reason}
+	}
 	if len(a.Reason) > maxReason {
 		return &Refusal{Reason: ReasonText, Detail: fmt.Sprintf("a reason of %d bytes; %d at most", len(a.Reason), maxReason)}
 	}
 	return nil
+}
+
+// reserved tells a reason that only cpsgate itself gives: records are brought back
+// by it, or proposed to be, so that nobody may say it of an act of theirs.
+func reserved(reason string) bool {
+	reason = strings.ToLower(strings.TrimSpace(reason))
+	return slices.Contains([]string{
+		ReasonCertificateRevoked, ReasonOpposed, ReasonReplaced, ReasonKept, ReasonFollowsCard, ReasonSignCount, reasonRemoved,
+	}, reason) || strings.HasPrefix(reason, reasonEnrolment)
 }
 
 // Scope is what a machine client may do.

@@ -7,9 +7,13 @@ import (
 	"cpsgate/identity"
 )
 
-// ReasonFollowsCard is the StateReason of a passkey that went with its card,
-// and comes back with it.
-const ReasonFollowsCard = "follows-card"
+// Reasons that cpsgate itself gives for a passkey's state.
+const (
+	ReasonFollowsCard = "follows-card" // it went with its card, and comes back with it
+	ReasonSignCount   = "sign-count"   // its count ran backwards: there may be two of it
+	reasonRemoved     = "removed"      // by its holder
+	reasonEnrolment   = "enrolment-"   // and how the enrolment that made it ended
+)
 
 // SetCardState changes a card's state, and that of the passkeys standing on
 // it, in one transaction with its audit event; then it tells OnCardState and

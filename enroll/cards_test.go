@@ -92,7 +92,7 @@ func TestASuspendedCardTellsAndRecords(t *testing.T) {
 
 func TestAPasskeyWithItsOwnReasonDoesNotComeBackWithTheCard(t *testing.T) {
 	d := populated(t)
-	if err := d.SuspendPasskey(t.Context(), []byte("used"), "sign-count", ""); err != nil {
+	if err := d.PasskeyCopied(t.Context(), []byte("used")); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.RemovePasskey(t.Context(), alice, []byte("usb")); err != nil {

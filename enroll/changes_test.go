@@ -2,7 +2,9 @@ package enroll_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,7 +51,7 @@ func TestWhatAnotherProcessDoesIsTold(t *testing.T) {
 	for _, want := range []string{"card " + cardA + " suspended", "passkey used suspended", "passkey usb suspended"} {
 		eventually(t, want, func() bool { return slices.Contains(server.wasTold(), want) })
 	}
-	if err := commands.SuspendPasskey(t.Context(), []byte("bob"), "sign-count", ""); err != nil {
+	if err := commands.PasskeyCopied(t.Context(), []byte("bob")); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the passkey", func() bool { return slices.Contains(server.wasTold(), "passkey bob suspended") })
@@ -77,7 +79,7 @@ func TestWhatWasDoneWhileNoServerRanIsTold(t *testing.T) {
 		}
 		var watching sync.WaitGroup
 		watching.Go(func() { _ = server.WatchChanges(ctx, 5*time.Millisecond) })
-		if err := commands.SuspendPasskey(ctx, []byte("bob"), "sign-count", ""); err != nil {
+		if err := commands.PasskeyCopied(ctx, []byte("bob")); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the last change", func() bool { return slices.Contains(server.wasTold(), "passkey bob suspended") })
@@ -155,6 +157,77 @@ func TestWatch(t *testing.T) {
 	}
 	for _, err := range d.Watch(t.Context(), "none") {
 		wantRefusal(t, err, enroll.ReasonTicketUnknown)
+	}
+}
+
+// TestATicketOfManyStepsIsWatchedOn: what says least goes, and every step still
+// shows at once, the server's own above all.
+func TestATicketOfManyStepsIsWatchedOn(t *testing.T) {
+	d := staffed(t)
+	ticket, code := d.ticket(t, alice)
+	seen := make(chan enroll.Ticket)
+	go func() {
+		defer close(seen)
+		for now, err := range d.Watch(t.Context(), ticket.ID) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			seen <- now
+		}
+	}()
+	<-seen
+	_, secret := d.claim(t, code)
+	<-seen
+	last := func(want string) enroll.Ticket {
+		t.Helper()
+		select {
+		case now := <-seen:
+			if len(now.Steps) > 60 || now.Steps[0].Name != enroll.StepOpened || now.Steps[1].Name != enroll.StepClaimed {
+				t.Fatalf("%d steps, %s", len(now.Steps), stepsOf(now))
+			}
+			if got := now.Steps[len(now.Steps)-1].Name; got != want {
+				t.Fatalf("the last is %q, want %q", got, want)
+			}
+			return now
+		case <-time.After(time.Second): // less than a watcher's own look
+			t.Fatalf("%s was not shown", want)
+		}
+		return enroll.Ticket{}
+	}
+	const many = 150
+	told := func() {
+		t.Helper()
+		for i := range many {
+			name := fmt.Sprintf("card-pin-%d", i)
+			if err := d.Note(t.Context(), secret, name, "cpx-pin-wrong", i%2 == 0); err != nil {
+				t.Fatal(err)
+			}
+			last(name)
+		}
+	}
+	told()
+	if err := d.prove(t, secret); err != nil {
+		t.Fatal(err)
+	}
+	last(enroll.StepCard)
+	told()
+	if _, err := d.BeginPasskey(t.Context(), secret, []byte("registration")); err != nil {
+		t.Fatal(err)
+	}
+	now := last(enroll.StepOptions)
+	if !strings.Contains(stepsOf(now), " "+enroll.StepCard+" ") {
+		t.Errorf("the card's proof is gone: %s", stepsOf(now))
+	}
+	if mark := now.Steps[2]; mark.Name != enroll.StepSkipped || mark.Detail != fmt.Sprint(2+2*many+2-59) {
+		t.Errorf("%+v", mark)
+	}
+	if err := d.Abandon(t.Context(), secret, "card-removed"); err != nil {
+		t.Fatal(err)
+	}
+	last(enroll.StepAbandoned)
+	if _, more := <-seen; more {
+		t.Error("it was watched after its end")
 	}
 }
 

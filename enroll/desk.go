@@ -124,7 +124,7 @@ func (r *Registry) endTicket(ctx context.Context, u Unit, t TicketRecord, how en
 			return telling{}, err
 		}
 		if p.State != identity.PasskeyRevoked { // active too: it may have been used at the ordinary door meanwhile
-			p.State, p.StateReason = identity.PasskeyRevoked, "enrolment-"+string(how.state)
+			p.State, p.StateReason = identity.PasskeyRevoked, reasonEnrolment+string(how.state)
 			if err := u.SavePasskey(ctx, p); err != nil {
 				return telling{}, err
 			}

@@ -141,7 +141,7 @@ func (r *Registry) Replace(ctx context.Context, act Act, old, next string) error
 		if err != nil {
 			return telling{}, unknownCard(old, err)
 		}
-		if old == next {
+		if next == "" || next == old { // it takes another card
 			return telling{}, wrongCardState(before, before.State)
 		}
 		if err := mayStandOn(ctx, u, next, before.Holder); err != nil {

@@ -31,6 +31,28 @@ func TestWhoMayStopACard(t *testing.T) {
 	wantRefusal(t, err, enroll.ReasonCardState)
 }
 
+// TestReservedReasons: what cpsgate itself says brings records back, or proposes
+// it; nobody can say it of an act of theirs.
+func TestReservedReasons(t *testing.T) {
+	d := staffed(t)
+	for _, reason := range []string{
+		enroll.ReasonCertificateRevoked, enroll.ReasonOpposed, enroll.ReasonReplaced, enroll.ReasonKept, enroll.ReasonFollowsCard,
+		enroll.ReasonSignCount, "removed", "enrolment-expired", " Opposed ",
+	} {
+		for name, act := range map[string]enroll.Act{"operator": d.by(operator), "console": console} {
+			t.Run(name+" "+reason, func(t *testing.T) {
+				act.Reason = reason
+				wantRefusal(t, d.Suspend(t.Context(), act, cardA), enroll.ReasonReserved)
+				wantRefusal(t, d.SuspendPasskey(t.Context(), act, []byte("used")), enroll.ReasonReserved)
+				d.wantCard(t, cardA, identity.CardActive, "")
+				if got := d.state(t, "used"); got != "active" {
+					t.Errorf("its passkey is %s", got)
+				}
+			})
+		}
+	}
+}
+
 func TestReplace(t *testing.T) {
 	d := staffed(t)
 	d.admit(t, holder(alice, cardC, "0C"))
@@ -40,6 +62,7 @@ func TestReplace(t *testing.T) {
 		want      enroll.Reason
 	}{
 		"by itself":             {d.by(operator), cardA, cardA, enroll.ReasonCardState},
+		"by none":               {d.by(operator), cardA, "", enroll.ReasonCardState},
 		"by another person's":   {d.by(operator), cardA, cardB, enroll.ReasonCardOfAnother},
 		"an unknown card":       {d.by(operator), "x", cardC, enroll.ReasonCardUnknown},
 		"by an unknown card":    {d.by(operator), cardA, "x", enroll.ReasonCardUnknown},
@@ -47,6 +70,7 @@ func TestReplace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantRefusal(t, d.Replace(t.Context(), tt.act, tt.old, tt.next), tt.want) })
 	}
+	d.wantCard(t, cardA, identity.CardActive, "")
 	before := len(d.events(t))
 	wantRefusal(t, d.Replace(t.Context(), d.by(operator), cardA, cardC), "")
 	d.wantCard(t, cardA, identity.CardRevoked, enroll.ReasonReplaced)

@@ -160,7 +160,7 @@ func (r *Registry) RemovePasskey(ctx context.Context, idNat identity.PSIdNat, cr
 		if p.Holder != idNat || p.State == identity.PasskeyRevoked {
 			return "", "", &Refusal{Reason: ReasonPasskeyUnknown}
 		}
-		p.State, p.StateReason = identity.PasskeyRevoked, "removed"
+		p.State, p.StateReason = identity.PasskeyRevoked, reasonRemoved
 		return audit.KindPasskeyRemove, idNat, nil
 	})
 	if err != nil {
@@ -169,20 +169,38 @@ func (r *Registry) RemovePasskey(ctx context.Context, idNat identity.PSIdNat, cr
 	return r.o.OnPasskeyState(ctx, p.ID, p.State)
 }
 
-// SuspendPasskey stops one passkey and no card: what rp's policy asks when a
-// sign count runs backwards. It does not come back with its card.
-func (r *Registry) SuspendPasskey(ctx context.Context, credentialID []byte, reason string, by identity.PSIdNat) error {
-	p, err := r.changePasskey(ctx, credentialID, func(p *identity.Passkey) (string, identity.PSIdNat, error) {
-		if p.State == identity.PasskeyRevoked {
-			return "", "", passkeyRefusal(*p)
+// SuspendPasskey stops one passkey and no card. It does not come back with its
+// card.
+func (r *Registry) SuspendPasskey(ctx context.Context, act Act, credentialID []byte) error {
+	return r.changed(ctx, func(u Unit) (telling, error) {
+		if err := r.may(ctx, u, act, rightCards); err != nil {
+			return telling{}, err
 		}
-		p.State, p.StateReason = identity.PasskeySuspended, reason
-		return audit.KindPasskeySuspend, by, nil
+		return r.suspendPasskey(ctx, u, credentialID, act.Actor(), act.Reason)
 	})
+}
+
+// PasskeyCopied stops a passkey whose sign count ran backwards: one of two
+// copies was used, and nobody knows which. Nobody needs to act.
+func (r *Registry) PasskeyCopied(ctx context.Context, credentialID []byte) error {
+	return r.changed(ctx, func(u Unit) (telling, error) {
+		return r.suspendPasskey(ctx, u, credentialID, "", ReasonSignCount)
+	})
+}
+
+func (r *Registry) suspendPasskey(ctx context.Context, u Unit, credentialID []byte, by identity.PSIdNat, reason string) (telling, error) {
+	p, err := u.Passkey(ctx, credentialID)
 	if err != nil {
-		return err
+		return telling{}, unknownPasskey(err)
 	}
-	return r.o.OnPasskeyState(ctx, p.ID, p.State)
+	if p.State == identity.PasskeyRevoked {
+		return telling{}, passkeyRefusal(p)
+	}
+	p.State, p.StateReason = identity.PasskeySuspended, reason
+	if err := u.SavePasskey(ctx, p); err != nil {
+		return telling{}, err
+	}
+	return telling{passkeys: []identity.Passkey{p}}, r.recordPasskey(ctx, u, audit.KindPasskeySuspend, p, by, reason)
 }
 
 // Used keeps what a verified assertion changed: count, backup state, time. The

@@ -174,9 +174,50 @@ func TestAnothersPasskeyIsAsUnknownAsNone(t *testing.T) {
 	}
 }
 
+// TestWhoMayStopAPasskey: whoever may stop a card, and nobody else.
+func TestWhoMayStopAPasskey(t *testing.T) {
+	d := staffed(t)
+	if _, _, err := d.AddClient(t.Context(), console, "desk", []enroll.Scope{enroll.ScopeCards}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.AddClient(t.Context(), console, "hr", []enroll.Scope{enroll.ScopePeople}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		act  enroll.Act
+		want enroll.Reason
+	}{
+		"an operator":                {d.by(operator), ""},
+		"an administrator":           {d.by(admin), ""},
+		"a client that has cards":    {enroll.Act{Client: "desk", Reason: "test"}, ""},
+		"the console":                {console, ""},
+		"its holder":                 {d.by(alice), enroll.ReasonRoleMissing},
+		"an auditor":                 {d.by(auditor), enroll.ReasonRoleMissing},
+		"a client that has no cards": {enroll.Act{Client: "hr"}, enroll.ReasonScopeMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(d.events(t))
+			wantRefusal(t, d.SuspendPasskey(t.Context(), tt.act, []byte("used")), tt.want)
+			events := d.events(t)[before:]
+			if tt.want != "" {
+				if len(events) != 0 {
+					t.Errorf("recorded %+v", events)
+				}
+				return
+			}
+			if len(events) != 1 || events[0].Kind != audit.KindPasskeySuspend || events[0].Actor != tt.act.Actor() || events[0].Reason != tt.act.Reason || events[0].Subject != alice {
+				t.Errorf("recorded %+v", events)
+			}
+		})
+	}
+	if err := d.SuspendPasskey(t.Context(), enroll.Act{}, []byte("used")); err == nil {
+		t.Error("nobody stopped it")
+	}
+}
+
 func TestWhatMayNotBeUsedIsNotUsed(t *testing.T) {
 	d := populated(t)
-	if err := d.SuspendPasskey(t.Context(), []byte("used"), "sign-count", ""); err != nil {
+	if err := d.PasskeyCopied(t.Context(), []byte("used")); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.RemovePasskey(t.Context(), alice, []byte("usb")); err != nil {
@@ -187,8 +228,8 @@ func TestWhatMayNotBeUsedIsNotUsed(t *testing.T) {
 	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("used"), SignCount: 9}), enroll.ReasonPasskeySuspended)
 	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("usb"), SignCount: 9}), enroll.ReasonPasskeyRevoked)
 	wantRefusal(t, d.Used(t.Context(), identity.Passkey{ID: []byte("?")}), enroll.ReasonPasskeyUnknown)
-	wantRefusal(t, d.SuspendPasskey(t.Context(), []byte("usb"), "x", ""), enroll.ReasonPasskeyRevoked)
-	wantRefusal(t, d.SuspendPasskey(t.Context(), []byte("?"), "x", ""), enroll.ReasonPasskeyUnknown)
+	wantRefusal(t, d.SuspendPasskey(t.Context(), console, []byte("usb")), enroll.ReasonPasskeyRevoked)
+	wantRefusal(t, d.SuspendPasskey(t.Context(), console, []byte("?")), enroll.ReasonPasskeyUnknown)
 	if p, _ := d.Passkey(t.Context(), []byte("used")); p.SignCount == 9 || len(d.events(t)) != events {
 		t.Errorf("changed: %+v", p)
 	}
@@ -233,7 +274,8 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 		"adding":          mute.AddPasskey(ctx, added),
 		"renaming":        mute.RenamePasskey(ctx, alice, []byte("used"), "x"),
 		"removing":        mute.RemovePasskey(ctx, alice, []byte("used")),
-		"suspending":      mute.SuspendPasskey(ctx, []byte("used"), "x", ""),
+		"suspending":      mute.SuspendPasskey(ctx, console, []byte("used")),
+		"stopping a copy": mute.PasskeyCopied(ctx, []byte("used")),
 		"a proof of use":  mute.Used(ctx, identity.Passkey{ID: []byte("fresh")}),
 		"a card's state":  mute.SetCardState(ctx, cardA, identity.CardRevoked, "x", carol),
 	} {

@@ -41,7 +41,8 @@ const (
 	ReasonPersonUnknown       Reason = "person-unknown"
 	ReasonRoleUnknown         Reason = "role-unknown"
 	ReasonLastAdmin           Reason = "last-admin"
-	ReasonText                Reason = "text" // too long, or holds what does not print
+	ReasonReserved            Reason = "reason-reserved" // a reason that only cpsgate itself gives
+	ReasonText                Reason = "text"            // too long, or holds what does not print
 	ReasonCursor              Reason = "cursor"
 
 	// Tickets. The first five answer a code.

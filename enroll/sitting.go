@@ -180,9 +180,10 @@ func (r *Registry) noteRefusal(ctx context.Context, secret, step string, err err
 func (r *Registry) Note(ctx context.Context, secret, name, detail string, ok bool) error {
 	return r.changed(ctx, func(u Unit) (telling, error) {
 		t, err := r.bySecret(ctx, u, secret)
-		if err != nil || !t.step(r.o.Now(), name, detail, ok) {
+		if err != nil {
 			return telling{}, err
 		}
+		t.step(r.o.Now(), name, detail, ok)
 		return telling{ticket: t.ID}, u.SaveTicket(ctx, t)
 	})
 }

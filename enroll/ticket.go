@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"cpsgate/identity"
@@ -58,10 +59,23 @@ const (
 	StepCancelled  = "cancelled"
 	StepAbandoned  = "abandoned"
 	StepExpired    = "expired"
+	StepSkipped    = "skipped" // stands for earlier ones; its detail is how many
 )
 
-// maxSteps bounds a ticket's steps; a workstation that tells more is not heard.
-const maxSteps = 60
+// OwnSteps are those that no workstation can say it did.
+func OwnSteps() []string {
+	return []string{
+		StepOpened, StepClaimed, StepCard, StepDeskProof, StepReset, StepOptions,
+		StepRegistered, StepActive, StepCancelled, StepAbandoned, StepExpired, StepSkipped,
+	}
+}
+
+// A ticket keeps so many steps, and of more than that the first two: who opened
+// it when, and the workstation that took it.
+const (
+	maxSteps   = 60
+	firstSteps = 2
+)
 
 // Workstation is where a sitting takes place.
 type Workstation struct {
@@ -138,21 +152,34 @@ type TicketRecord struct {
 	Ceremony   []byte // what the server must remember until the workstation answers; taken once
 }
 
-// step appends one step, and tells whether there was room.
-func (t *Ticket) step(at time.Time, name, detail string, ok bool) bool {
-	if len(t.Steps) >= maxSteps {
-		return false
-	}
+// step appends one step. Of too many the oldest goes that says least, so that
+// the ticket's page never stands still.
+func (t *Ticket) step(at time.Time, name, detail string, ok bool) {
 	t.Steps = append(t.Steps, Step{Name: bounded(name, 64), At: at, OK: ok, Detail: bounded(detail, 256)})
-	return true
+	for len(t.Steps) > maxSteps {
+		t.skip()
+	}
+}
+
+// skip forgets one step, but for the first and the last: of those that failed or
+// were the workstation's own the oldest, else the oldest. StepSkipped counts.
+func (t *Ticket) skip() {
+	if t.Steps[firstSteps].Name != StepSkipped {
+		t.Steps = slices.Insert(t.Steps, firstSteps, Step{Name: StepSkipped, OK: true})
+	}
+	const from = firstSteps + 1
+	oldest := from + max(0, slices.IndexFunc(t.Steps[from:len(t.Steps)-1], func(s Step) bool {
+		return !s.OK || !slices.Contains(OwnSteps(), s.Name)
+	}))
+	mark := &t.Steps[firstSteps]
+	n, _ := strconv.Atoi(mark.Detail) // "" is none so far
+	mark.At, mark.Detail = t.Steps[oldest].At, strconv.Itoa(n+1)
+	t.Steps = slices.Delete(t.Steps, oldest, oldest+1)
 }
 
 // end closes the ticket; what could still be answered is forgotten.
 func (t *TicketRecord) end(now time.Time, state TicketState, reason, step string) {
 	t.State, t.StateReason, t.EndedAt, t.Ceremony = state, bounded(reason, 256), now, nil
-	if len(t.Steps) >= maxSteps {
-		t.Steps = slices.Clone(t.Steps[:maxSteps-1]) // its end is always shown
-	}
 	t.step(now, step, reason, state == TicketDone)
 }
 

@@ -25,7 +25,7 @@ func TestMayUse(t *testing.T) {
 		{"an unknown passkey", nil, "?", good, enroll.ReasonPasskeyUnknown, nil},
 		{"a removed passkey", func(t *testing.T, d *desk) { _ = d.RemovePasskey(t.Context(), alice, []byte("used")) },
 			"used", good, enroll.ReasonPasskeyRevoked, nil},
-		{"a suspended passkey", func(t *testing.T, d *desk) { _ = d.SuspendPasskey(t.Context(), []byte("used"), "x", "") },
+		{"a suspended passkey", func(t *testing.T, d *desk) { _ = d.SuspendPasskey(t.Context(), console, []byte("used")) },
 			"used", good, enroll.ReasonPasskeySuspended, nil},
 		{"a suspended card", func(t *testing.T, d *desk) { d.set(t, cardA, identity.CardSuspended) }, "used", good, enroll.ReasonCardSuspended, nil},
 		{"a revoked card", func(t *testing.T, d *desk) { d.set(t, cardA, identity.CardRevoked) }, "usb", good, enroll.ReasonCardRevoked, nil},

@@ -3,6 +3,7 @@ package enroll
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -62,7 +63,7 @@ func (r *Registry) Watch(ctx context.Context, id string) iter.Seq2[Ticket, error
 	return func(yield func(Ticket, error) bool) {
 		woken, leave := r.live.join(id)
 		defer leave()
-		steps, state := -1, TicketState("")
+		var shown Ticket
 		for {
 			t, err := r.Ticket(ctx, id)
 			if err != nil {
@@ -71,11 +72,11 @@ func (r *Registry) Watch(ctx context.Context, id string) iter.Seq2[Ticket, error
 				}
 				return
 			}
-			if len(t.Steps) != steps || t.State != state {
+			if t.State != shown.State || !slices.Equal(t.Steps, shown.Steps) { // every change is a step
 				if !yield(t, nil) || t.State.Ended() {
 					return
 				}
-				steps, state = len(t.Steps), t.State
+				shown = t
 			}
 			if !wait(ctx, woken) {
 				return

@@ -16,6 +16,7 @@ var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonPersonUnknown:       {http.StatusNotFound, "person-unknown", "", ""},
 	enroll.ReasonRoleUnknown:         {http.StatusBadRequest, "bad-request", "", ""},
 	enroll.ReasonLastAdmin:           {http.StatusConflict, "last-admin", "", ""},
+	enroll.ReasonReserved:            {http.StatusBadRequest, "reason-reserved", "", ""},
 	enroll.ReasonText:                {http.StatusBadRequest, "text", "", ""},
 	enroll.ReasonCursor:              {http.StatusBadRequest, "bad-request", "", ""},
 

@@ -116,5 +116,5 @@ func (s *Server) suspendPasskeyOf(c echo.Context, holder identity.PSIdNat, crede
 	if passkey.Holder != holder {
 		return &enroll.Refusal{Reason: enroll.ReasonPasskeyUnknown, Holder: holder}
 	}
-	return s.o.Registry.SuspendPasskey(c.Request().Context(), credential, reason, requestOf(c).session.Holder)
+	return s.o.Registry.SuspendPasskey(c.Request().Context(), s.act(c, reason), credential)
 }

@@ -76,6 +76,7 @@ var stepWords = map[string]string{
 	enroll.StepDeskProof: "step.desk-proof", enroll.StepReset: "step.reset", enroll.StepOptions: "step.options",
 	enroll.StepRegistered: "step.registered", enroll.StepActive: "step.active", enroll.StepCancelled: "step.cancelled",
 	enroll.StepAbandoned: "step.abandoned", enroll.StepExpired: "step.expired", stepProve: "step.prove",
+	enroll.StepSkipped: "step.skipped",
 
 	"reader": "step.reader", "applet": "step.applet", "card-pin": "step.card-pin", "pin": "step.pin", "pin-set": "step.pin-set",
 	"making": "step.making", "proving": "step.proving", stepResetNeeded: "step.reset-needed", "reset-done": "step.reset-done",
@@ -95,10 +96,13 @@ func (s *Server) stepViews(t enroll.Ticket, in *tongue) []stepView {
 		if view.Label == "" {
 			view.Label = step.Name
 		}
-		if words := leaveWords[step.Detail]; words != "" {
+		switch words := leaveWords[step.Detail]; {
+		case words != "":
 			view.Detail = in.words[words]
-		} else if !step.OK {
+		case !step.OK:
 			view.Detail = s.reasonTitle(step.Detail, in)
+		case step.Name == enroll.StepSkipped:
+			view.Detail = step.Detail
 		}
 		views = append(views, view)
 	}

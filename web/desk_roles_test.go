@@ -108,6 +108,10 @@ func TestCardActs(t *testing.T) {
 	operator.get("/desk/people?q=exemple-perdu").says(t, http.StatusOK, "EXEMPLE-PERDU Sacha", "Qui a un rôle ici", "Opérateur du guichet")
 	operator.get(home).says(t, http.StatusOK, "EXEMPLE-PERDU Sacha", "Carte perdue ou volée", "En service")
 	act("suspend", "").says(t, http.StatusBadRequest, "Dites pourquoi")
+	act("suspend", "opposed").says(t, http.StatusBadRequest, "Dites pourquoi avec vos propres mots")
+	h.refusedFor(audit.KindCardState, "reason-reserved")
+	act("replace", "abîmée").says(t, http.StatusConflict, "Nous n’avons pas compris cette demande") // by none
+	h.refusedFor(audit.KindCardState, "card-state")
 	holder.signedIn()
 	act("suspend", "déclarée perdue au téléphone").says(t, http.StatusOK, "C’est fait, et inscrit au journal.", "Suspendue", "déclarée perdue au téléphone")
 	holder.signedOut()

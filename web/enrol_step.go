@@ -23,10 +23,7 @@ type standing struct {
 var stepName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // serverSteps are those that a workstation cannot say it did.
-var serverSteps = []string{
-	enroll.StepOpened, enroll.StepClaimed, enroll.StepCard, enroll.StepDeskProof, enroll.StepReset, enroll.StepOptions,
-	enroll.StepRegistered, enroll.StepActive, enroll.StepCancelled, enroll.StepAbandoned, enroll.StepExpired, stepProve,
-}
+var serverSteps = append(enroll.OwnSteps(), stepProve)
 
 // noteStep shows the workstation's own progress to the desk, and tells the
 // workstation what the desk has allowed meanwhile. A step told twice in a row is

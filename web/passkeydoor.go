@@ -158,7 +158,7 @@ func (s *Server) stopCopied(c echo.Context, err error) error {
 	if !errors.As(err, &refused) || refused.Reason != rp.ReasonSignCount || refused.Claimed == nil {
 		return nil
 	}
-	return s.o.Registry.SuspendPasskey(c.Request().Context(), refused.Claimed.ID, string(rp.ReasonSignCount), "")
+	return s.o.Registry.PasskeyCopied(c.Request().Context(), refused.Claimed.ID)
 }
 
 // triedPasskey is the audit's account of a ceremony that was refused.

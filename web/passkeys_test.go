@@ -184,7 +184,7 @@ func TestOneCardRecord(t *testing.T) {
 	})
 	t.Run("passkey suspended", func(t *testing.T) {
 		h, b, _, key := enrolled(t)
-		must(t, h.registry.SuspendPasskey(t.Context(), key.Credentials()[0], "desk", ""))
+		must(t, h.registry.SuspendPasskey(t.Context(), console, key.Credentials()[0]))
 		b.useKey(key, softkey.SignCount(7)).refuses(t, http.StatusForbidden, "passkey-suspended")
 	})
 }
