@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -118,12 +117,7 @@ func looks(t *testing.T, tab *chromium.Tab, name string) {
 
 func until(t *testing.T, tab *chromium.Tab, what, script string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
-		if chromium.Eval[bool](tab, `!!document.body && (`+script+`)`) { // between two pages there is none
-			return
-		}
-	}
-	t.Fatalf("%s: not so after a minute:\n%s", what, tab.Text("main"))
+	tab.Until(what, script)
 }
 
 // TestDeskByKeyboard: cards in a row without a mouse, each step showing by

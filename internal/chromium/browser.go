@@ -13,9 +13,6 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// patience bounds each step in a tab.
-const patience = 20 * time.Second
-
 // Browser is a running Chromium.
 type Browser struct{ ctx context.Context }
 
@@ -122,12 +119,6 @@ func (tab *Tab) tryText() string {
 func (tab *Tab) Go(url string) {
 	tab.t.Helper()
 	tab.do("going to "+url, chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("main")))
-}
-
-// Click clicks on the first element that the CSS selector matches.
-func (tab *Tab) Click(selector string) {
-	tab.t.Helper()
-	tab.do("clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
 // Begin clicks as Click does, and does not wait for what comes of it: a dialog of

@@ -23,17 +23,12 @@ const endsWithin = 2 * time.Second
 // until waits for something to be so on a page, without touching it.
 func until(t *testing.T, tab *chromium.Tab, what, script string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
-		if chromium.Eval[bool](tab, script) {
-			return
-		}
-	}
-	t.Fatalf("%s: not so after 20 s:\n%s", what, tab.Text("main"))
+	tab.Until(what, script)
 }
 
 func shows(t *testing.T, tab *chromium.Tab, text string) {
 	t.Helper()
-	until(t, tab, text, `document.body.innerText.includes(`+"`"+text+"`"+`)`)
+	tab.Shows(text)
 }
 
 // openDesk makes the first administrator by the command line, who then signs in

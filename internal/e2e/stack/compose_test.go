@@ -173,16 +173,6 @@ func follow(tab *chromium.Tab, step string) {
 	tab.Click(`[data-step="` + step + `"]`)
 }
 
-func shows(t *testing.T, tab *chromium.Tab, text string) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if strings.Contains(chromium.Eval[string](tab, `document.body ? document.body.innerText : ""`), text) {
-			return
-		}
-	}
-	t.Fatalf("%s does not show %q:\n%s", tab.URL(), text, chromium.Eval[string](tab, `document.body.innerText`))
-}
-
 // pictures are taken where CPSGATE_PICTURES names a folder.
 func pictures(t *testing.T, tab *chromium.Tab, name string) {
 	t.Helper()

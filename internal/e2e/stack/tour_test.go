@@ -41,7 +41,7 @@ func TestTour(t *testing.T) {
 
 	follow(operator, "sign-in")
 	signInByCertificate(operator)
-	shows(t, operator, "SPECIMEN Camille")
+	operator.Shows("SPECIMEN Camille")
 
 	enrol(t, operator)
 
@@ -60,7 +60,7 @@ func TestTour(t *testing.T) {
 
 	follow(holder, "sign-in")
 	holder.Click(`a[data-door="card"]`)
-	shows(t, holder, "Votre carte")
+	holder.Shows("Votre carte")
 	if strings.Contains(holder.URL(), "/account") {
 		t.Error("a card reported lost signs in")
 	}
@@ -72,7 +72,7 @@ func TestRevokedByItsAuthority(t *testing.T) {
 	tab := visitor(t, "opposition", dominique)
 	follow(tab, "sign-in")
 	tab.Click(`a[data-door="card"]`)
-	shows(t, tab, "Votre carte a été mise en opposition")
+	tab.Shows("Votre carte a été mise en opposition")
 }
 
 func signInByCertificate(tab *chromium.Tab) {
@@ -102,7 +102,7 @@ func enrol(t *testing.T, operator *chromium.Tab) {
 	if enrolled.Passkey.State != "active" || enrolled.Proof != "same-card" {
 		t.Fatalf("%+v", enrolled)
 	}
-	shows(t, operator, "EXEMPLE")
+	operator.Shows("EXEMPLE")
 	pictures(t, operator, "enrolled")
 }
 
@@ -162,14 +162,14 @@ func openApplications(t *testing.T, holder *chromium.Tab) {
 	follow(holder, "application-1")
 	holder.WaitFor(".person")
 	for _, want := range []string{"Remote-User", sacha, "X-Cpsgate-Method"} {
-		shows(t, holder, want)
+		holder.Shows(want)
 	}
 	holder.Accessible()
 	pictures(t, holder, "application-1")
 	follow(holder, "application-2")
 	holder.Click("[data-signin]")
 	holder.WaitFor(".claims")
-	shows(t, holder, "EXEMPLE")
+	holder.Shows("EXEMPLE")
 	holder.Accessible()
 	pictures(t, holder, "application-2")
 }
@@ -183,7 +183,7 @@ func restart(t *testing.T, holder *chromium.Tab) {
 	healthy(t, "cpsgate")
 	follow(holder, "application-1")
 	holder.WaitFor(".person")
-	shows(t, holder, sacha)
+	holder.Shows(sacha)
 }
 
 // reportLost revokes the card on the person's page at the desk.
