@@ -51,11 +51,11 @@ func (p *Provider) discovery() metadata {
 			IntrospectionEndpointAuthMethodsSupported:          confidential,
 			IntrospectionEndpointAuthSigningAlgValuesSupported: assertions,
 
-			ClaimsSupported: []string{
+			ClaimsSupported: append([]string{
 				"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
 				"name", "given_name", "family_name", "preferred_username", "groups",
 				"SubjectNameID", "SubjectRole", "SubjectRefPro", "SubjectOrganization", "SubjectOrganizationID", "otherIds", "UITVersion",
-			},
+			}, p.o.PSC.claimed()...),
 			CodeChallengeMethodsSupported: []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
 			UILocalesSupported:            oidc.Locales{language.French, language.English},
 			BackChannelLogoutSupported:    true, BackChannelLogoutSessionSupported: true,

@@ -224,6 +224,7 @@ type grant struct {
 	AuthTime time.Time
 	ACR      string
 	AMR      []string
+	Way      Way    // how the session was opened; "" = not kept
 	Activity string // token id of the card; "" = that of the session
 }
 
@@ -239,7 +240,7 @@ func (p *Provider) Issue(ctx context.Context, r Request, session *sessions.Sessi
 	}
 	g := grant{
 		Client: r.Client, Holder: session.Holder, Session: session.ID, Scopes: r.Scopes,
-		AuthTime: session.AuthenticatedAt, Activity: session.CardTokenID,
+		AuthTime: session.AuthenticatedAt, Way: wayOf(*session), Activity: session.CardTokenID,
 	}
 	g.ACR, g.AMR = p.o.Levels.Context(*session)
 	if r.Chosen == session.ID {

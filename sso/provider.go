@@ -74,6 +74,7 @@ type Options struct {
 	Person   func(context.Context, identity.PSIdNat) (identity.Professional, error)
 
 	Levels  Levels // nil: DefaultLevels
+	PSC     PSC
 	Confirm ConfirmPolicy
 	// PersonalWorkstations are those that one person alone uses, for ConfirmShared.
 	PersonalWorkstations []string
@@ -132,6 +133,9 @@ func New(o Options) (*Provider, error) {
 	}
 	if err := o.Levels.Check(); err != nil {
 		return nil, fmt.Errorf("sso: levels: %w", err)
+	}
+	if err := o.PSC.Check(); err != nil {
+		return nil, fmt.Errorf("sso: psc: %w", err)
 	}
 	o.Confirm = cmp.Or(o.Confirm, ConfirmShared)
 	if !slices.Contains([]ConfirmPolicy{ConfirmNever, ConfirmShared, ConfirmAlways}, o.Confirm) {

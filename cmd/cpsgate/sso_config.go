@@ -23,6 +23,9 @@ type SSOConfig struct {
 	// for a certificate and a passkey made on the same card, :registered for one
 	// registered from a session by certificate, :desk for one on the desk's word.
 	Levels []SSOLevelConfig `yaml:"levels"`
+	// PSC fills claims of Pro Santé Connect's shape that neither card nor people
+	// store knows; left out, they are not sent.
+	PSC SSOPSCConfig `yaml:"psc"`
 	// Confirm is when "signed in as … with …" is asked before an application is
 	// entered: shared (the default: on known workstations), always or never.
 	Confirm string `yaml:"confirm"`
@@ -117,6 +120,9 @@ func (c *SSOConfig) check() error {
 	}
 	if err := c.levels().Check(); err != nil {
 		return fmt.Errorf("sso.levels: %w", err)
+	}
+	if err := c.PSC.said().Check(); err != nil {
+		return fmt.Errorf("sso.psc.%w", err)
 	}
 	for i, client := range c.Clients {
 		if client.Auth == string(sso.AuthTLS) && !c.MutualTLS.on() {
