@@ -23,12 +23,13 @@
 //
 // Not guaranteed: touches of the last seconds (in memory: of the last minute)
 // may be lost by a crash, so that an idle end comes up to two minutes early,
-// never late. A crash between an end and OnEnded leaves it untold, and so does
-// a session that runs out while no node runs for an hour. In memory, when the
-// Keeper cannot forget a record the End method says so and Run tries again; a
-// crash before it succeeds brings the session back for what is left of its
-// time. So it is with Lock: a crash before the lock could be kept brings the
-// session back open. A Redis that loses its memory signs everybody out, and one
-// that fails over to a replica may bring back what was ended in the moment
-// before: Standing is not asked again until then.
+// never late. A crash between an end and OnEnded leaves it untold, and so do an
+// answer of Redis that is lost and a session that runs out while no node runs
+// for an hour: HandlesOf tells what is there still (package sso asks). In
+// memory, when the Keeper cannot forget a record the End method says so and Run
+// tries again; a crash before it succeeds brings the session back for what is
+// left of its time. So it is with Lock: a crash before the lock could be kept
+// brings the session back open. A Redis that loses its memory signs everybody
+// out, and one that fails over to a replica may bring back what was ended in
+// the moment before: Standing is not asked again until then.
 package sessions

@@ -253,36 +253,6 @@ func (m *Manager) inForce(kept Session) (Session, bool) {
 	return s, true
 }
 
-// OfHolder lists a person's sessions, locked ones too, the latest seen first.
-func (m *Manager) OfHolder(ctx context.Context, holder identity.PSIdNat) ([]Session, error) {
-	entries, err := m.place.list(ctx, byHolder, string(holder))
-	if err != nil {
-		return nil, err
-	}
-	now := m.o.Now()
-	var list []Session
-	for _, e := range entries {
-		if s, known := m.inForce(e.session); known && !s.expired(now) {
-			list = append(list, s)
-		}
-	}
-	slices.SortFunc(list, func(a, b Session) int { return b.LastSeenAt.Compare(a.LastSeenAt) })
-	return list, nil
-}
-
-// OfHandle gives the holder's session with that handle, locked or not.
-// ErrNoSession: none, or another's.
-func (m *Manager) OfHandle(ctx context.Context, holder identity.PSIdNat, id string) (Session, error) {
-	list, err := m.OfHolder(ctx, holder)
-	if err != nil {
-		return Session{}, err
-	}
-	if i := slices.IndexFunc(list, func(s Session) bool { return s.ID == id }); i >= 0 {
-		return list[i], nil
-	}
-	return Session{}, ErrNoSession
-}
-
 // lasting is a context for what must be done although the request that asked
 // for it is gone.
 func lasting(ctx context.Context) (context.Context, context.CancelFunc) {

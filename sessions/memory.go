@@ -134,6 +134,18 @@ func (p *memory) list(_ context.Context, index by, value string) ([]entry, error
 	return list, nil
 }
 
+func (p *memory) handles(_ context.Context, holders ...string) (map[string]bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	handles := map[string]bool{}
+	for _, holder := range holders {
+		for k := range p.table.indexes[byHolder][holder] {
+			handles[p.table.sessions[k].ID] = true
+		}
+	}
+	return handles, nil
+}
+
 // touch moves the idle end at once; sweep keeps it.
 func (p *memory) touch(k key, was, next Session) {
 	if p.change(k, was, &next) {

@@ -56,6 +56,10 @@ type place interface {
 	// list gives the sessions of an index, in any order.
 	list(ctx context.Context, index by, value string) ([]entry, error)
 
+	// handles gives the handles of all sessions of these holders. One that swaps
+	// its key meanwhile is among them.
+	handles(ctx context.Context, holders ...string) (map[string]bool, error)
+
 	// touch is a swap that moves the idle end, and that may be put off for a
 	// while, or be lost by a crash.
 	touch(k key, was, next Session)
