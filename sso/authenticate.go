@@ -60,7 +60,10 @@ func (p *Provider) authenticate(ctx context.Context, c credentials) (*Client, er
 	if err := p.prove(ctx, client, c); err != nil {
 		return nil, err
 	}
-	return client, nil
+	if !client.Confidential() {
+		return client, nil
+	}
+	return client, p.counted(ctx, client)
 }
 
 func (p *Provider) prove(ctx context.Context, client *Client, c credentials) error {

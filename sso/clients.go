@@ -22,7 +22,7 @@ type ClientsOptions struct {
 	Files []Client // configured by file
 
 	// Tell records what was changed, before it is.
-	Tell func(context.Context, Event) error
+	Tell Tell
 }
 
 // Errors of changing clients. Callers compare with errors.Is.
@@ -63,6 +63,24 @@ func (c *Clients) Find(ctx context.Context, id string) (*Client, error) {
 		}
 	}
 	return nil, ErrClientUnknown
+}
+
+// listening tells which clients want to be told of ended sessions. One whose
+// record cannot be read does: what it wants is found when it is told.
+func (c *Clients) listening(ctx context.Context) (func(id string) bool, error) {
+	kept, err := c.o.Shelf.SSOClients(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading clients: %w", err)
+	}
+	want := map[string]bool{}
+	for _, record := range kept {
+		client, err := readClient(record)
+		want[record.ID] = err != nil || client.BackChannelLogout != ""
+	}
+	for id, client := range c.files {
+		want[id] = client.BackChannelLogout != ""
+	}
+	return func(id string) bool { return want[id] }, nil
 }
 
 func readClient(record ClientRecord) (*Client, error) {
@@ -136,7 +154,7 @@ func (c *Clients) Remove(ctx context.Context, id string) error {
 	if _, err := c.kept(ctx, id); err != nil {
 		return err
 	}
-	if err := c.o.Tell(ctx, Event{Kind: EventClient, Reason: "removed", Client: id}); err != nil {
+	if _, err := c.o.Tell(ctx, Event{Kind: EventClient, Reason: "removed", Client: id}); err != nil {
 		return err
 	}
 	if err := c.o.Shelf.RemoveSSOClient(ctx, id); err != nil {
@@ -159,7 +177,7 @@ func (c *Clients) save(ctx context.Context, client Client, what string) error {
 		return err
 	}
 	e := Event{Kind: EventClient, Reason: what, Client: client.ID, Detail: strings.Join(client.RedirectURIs, " ")}
-	if err := c.o.Tell(ctx, e); err != nil {
+	if _, err := c.o.Tell(ctx, e); err != nil {
 		return err
 	}
 	if err := c.o.Shelf.SaveSSOClient(ctx, ClientRecord{ID: client.ID, Record: record}); err != nil {

@@ -153,7 +153,7 @@ func TestClientsOfTheFile(t *testing.T) {
 	h := newHouse(t)
 	_, hash := sso.NewSecret()
 	file := sso.Client{ID: "file", RedirectURIs: []string{"https://file.test/cb"}, SecretHash: hash}
-	silent := func(context.Context, sso.Event) error { return nil }
+	silent := func(context.Context, sso.Event) (string, error) { return "", nil }
 	clients, err := sso.NewClients(sso.ClientsOptions{Shelf: h.store, Files: []sso.Client{file}, Tell: silent})
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +365,7 @@ func FuzzBegin(f *testing.F) {
 	}
 	provider, err := sso.New(sso.Options{
 		Issuer: issuer, Keys: keys, Clients: clients, Shelf: noShelf{}, Once: noShelf{}, Sessions: noShelf{}, Person: nobody,
-		Tell: func(context.Context, sso.Event) error { return nil }, Now: func() time.Time { return start },
+		Tell: func(context.Context, sso.Event) (string, error) { return "", nil }, Now: func() time.Time { return start },
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -54,20 +55,23 @@ type place struct {
 	sessions *sessions.Manager
 	people   map[identity.PSIdNat]identity.Professional
 	secret   string // of the client "app"
+	fails    bool   // that an end of a session cannot be dealt with is meant
 
 	mu     sync.Mutex
 	events []sso.Event
+	number int   // of events ever recorded
 	deaf   error // what recording fails with
 }
 
-func (p *place) tell(_ context.Context, e sso.Event) error {
+func (p *place) tell(_ context.Context, e sso.Event) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.deaf != nil {
-		return p.deaf
+		return "", p.deaf
 	}
 	p.events = append(p.events, e)
-	return nil
+	p.number++
+	return fmt.Sprintf("NUMBER-%d", p.number), nil
 }
 
 // reasons gives why things were refused, and forgets them.
@@ -125,11 +129,17 @@ func app(change ...func(*sso.Client)) sso.Client {
 
 func newPlace(t *testing.T, change func(*sso.Options), clients ...sso.Client) *place {
 	t.Helper()
+	return newPlaceOn(t, nil, change, clients...)
+}
+
+// newPlaceOn has its sessions in a Redis; nil: in memory.
+func newPlaceOn(t *testing.T, redis *sessions.Redis, change func(*sso.Options), clients ...sso.Client) *place {
+	t.Helper()
 	p := &place{house: newHouse(t), t: t, people: people()}
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
-	p.sessions, err = sessions.New(sessions.Options{Now: p.clock.now, Log: quiet, OnEnded: func(ctx context.Context, s sessions.Session, reason string) {
-		if err := p.provider.SessionEnded(ctx, s, reason); err != nil {
+	p.sessions, err = sessions.New(sessions.Options{Redis: redis, Now: p.clock.now, Log: quiet, OnEnded: func(ctx context.Context, s sessions.Session, reason string) {
+		if err := p.provider.SessionEnded(ctx, s, reason); err != nil && !p.fails {
 			t.Error(err)
 		}
 	}})

@@ -90,14 +90,7 @@ func TestBackChannelLogout(t *testing.T) {
 			if len(heard) != 1 {
 				t.Fatalf("told %d times", len(heard))
 			}
-			payload, err := signing(t).Verify(t.Context(), heard[0], "logout+jwt")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var claims map[string]any
-			if err := json.Unmarshal(payload, &claims); err != nil {
-				t.Fatal(err)
-			}
+			claims := p.logoutToken(t, heard[0])
 			id := p.idToken(t, a.text("id_token"))
 			events, _ := claims["events"].(map[string]any)
 			_, is := events["http://schemas.openid.net/event/backchannel-logout"]
@@ -110,6 +103,19 @@ func TestBackChannelLogout(t *testing.T) {
 			}
 		})
 	}
+}
+
+// logoutToken gives the claims of a logout token that is ours.
+func (p *place) logoutToken(t *testing.T, token string) (claims map[string]any) {
+	t.Helper()
+	payload, err := signing(t).Verify(t.Context(), token, "logout+jwt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
 }
 
 // A client that fails is told again, later and later, and then given up; each

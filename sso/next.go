@@ -259,18 +259,35 @@ func (p *Provider) Issue(ctx context.Context, r Request, session *sessions.Sessi
 }
 
 // Wait keeps a request while the person answers, for one browser; its key
-// stands in the address of the page. Where too many wait, a *Refusal goes back to
-// the client.
+// stands in the address of the page. Without a browser it waits for any, for a
+// moment: one that is on its way here. Where too many wait, a *Refusal goes back
+// to the client.
 func (p *Provider) Wait(ctx context.Context, r Request, browser []byte) (string, error) {
-	key, err := p.o.Once.Put(ctx, onceRequest, waiting{Request: r, Browser: browser}, requestTime)
+	life := requestTime
+	if browser == nil {
+		life = arrivalTime
+	}
+	key, err := p.o.Once.Put(ctx, onceRequest, waiting{Request: r, Browser: browser}, life)
 	if errors.Is(err, sessions.ErrOnceFull) {
-		return "", p.told(ctx, p.back(refuse(TemporarilyUnavailable, "requests-full", "too many people sign in at once"), r))
+		return "", p.told(ctx, p.back(full(r.Client), r))
 	}
 	return key, err
 }
 
-// requestTime is how long a person may take over one step.
-const requestTime = 20 * time.Minute
+// full refuses a request for which there is no room: those that wait fall out
+// within their time.
+func full(client string) *Refusal {
+	r := refuse(TemporarilyUnavailable, "requests-full", "too many people sign in at once")
+	r.Client, r.Wait = client, pushedTime
+	return r
+}
+
+// requestTime is how long a person may take over one step, arrivalTime how long
+// a browser may take to follow a redirect.
+const (
+	requestTime = 20 * time.Minute
+	arrivalTime = time.Minute
+)
 
 type waiting struct {
 	Request Request
@@ -281,7 +298,7 @@ type waiting struct {
 var ErrOver = errors.New("no such request waits")
 
 // Resume takes a request that waits, once, and the fingerprint of the browser
-// it waits for.
+// it waits for; nil: any.
 func (p *Provider) Resume(ctx context.Context, key string) (r Request, browser []byte, err error) {
 	var w waiting
 	err = p.o.Once.Take(ctx, onceRequest, key, &w)

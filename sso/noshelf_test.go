@@ -21,3 +21,7 @@ func (noShelf) Take(context.Context, string, string, any) error                 
 func (noShelf) OfHolder(context.Context, identity.PSIdNat) ([]sessions.Session, error) {
 	return nil, nil
 }
+
+func (noShelf) HandlesOf(context.Context, ...identity.PSIdNat) (map[string]bool, error) {
+	return nil, nil
+}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"cpsgate/identity"
 )
 
@@ -79,9 +81,10 @@ type Options struct {
 	// PersonalWorkstations are those that one person alone uses, for ConfirmShared.
 	PersonalWorkstations []string
 	RequirePushed        bool // refuse requests that were not pushed
+	ClientRate           int  // requests a minute of one client that has proved itself; 0: DefaultClientRate
 
 	// Tell records an event; what cannot be recorded is refused.
-	Tell func(context.Context, Event) error
+	Tell Tell
 	// BackChannel sends logout tokens; nil: a client with a deadline that
 	// follows no redirect.
 	BackChannel *http.Client
@@ -100,6 +103,9 @@ type Provider struct {
 	endpoints http.Handler
 	mutual    http.Handler
 	wake      chan struct{} // somebody is to be told
+	telling   busy
+	refusals  refusals
+	rates     rates
 }
 
 // What is kept to be taken once.
@@ -150,7 +156,11 @@ func New(o Options) (*Provider, error) {
 	if o.BackChannel == nil {
 		o.BackChannel = NewBackChannel(nil)
 	}
-	p := &Provider{o: o, wake: make(chan struct{}, 1)}
+	o.ClientRate = cmp.Or(o.ClientRate, DefaultClientRate)
+	p := &Provider{
+		o: o, wake: make(chan struct{}, 1), telling: busy{ids: map[string]bool{}},
+		rates: rates{perMinute: o.ClientRate, of: map[string]*rate.Limiter{}},
+	}
 	library := p.newLibrary()
 	p.endpoints, p.mutual = p.newEndpoints(library), p.newMutual(library)
 	return p, nil
@@ -199,20 +209,3 @@ func (p *Provider) Seen(ctx context.Context, who identity.Cardholder) error {
 
 // Clients are the applications known.
 func (p *Provider) Clients() *Clients { return p.o.Clients }
-
-// told records a refusal and passes the error on. A refusal that cannot be
-// recorded is refused all the same, as a fault of ours.
-func (p *Provider) told(ctx context.Context, err error) error {
-	var refused *Refusal
-	if !errors.As(err, &refused) {
-		return err
-	}
-	return p.tell(ctx, Event{Kind: EventSignIn, Refused: true, Reason: refused.Reason, Client: refused.Client, Detail: refused.Detail}, err)
-}
-
-func (p *Provider) tell(ctx context.Context, e Event, cause error) error {
-	if err := p.o.Tell(ctx, e); err != nil {
-		return fmt.Errorf("recording %s: %w", e.Kind, err)
-	}
-	return cause
-}

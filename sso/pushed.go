@@ -22,6 +22,9 @@ type pushed struct{ Request Request }
 // push keeps a judged request and gives its request_uri.
 func (p *Provider) push(ctx context.Context, r Request) (string, error) {
 	key, err := p.o.Once.Put(ctx, oncePushed, pushed{r}, pushedTime)
+	if errors.Is(err, sessions.ErrOnceFull) {
+		return "", full(r.Client)
+	}
 	if err != nil {
 		return "", fmt.Errorf("keeping a pushed request: %w", err)
 	}

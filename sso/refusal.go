@@ -3,6 +3,7 @@ package sso
 import (
 	"fmt"
 	"net/url"
+	"time"
 )
 
 // Code is an OAuth error (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core
@@ -26,6 +27,7 @@ const (
 	RequestURINotSupported  Code = "request_uri_not_supported"
 	RegistrationUnsupported Code = "registration_not_supported"
 	TemporarilyUnavailable  Code = "temporarily_unavailable"
+	ServerError             Code = "server_error"
 	// UnmetRequirements: signed in, and not in the way that was asked for
 	// (OpenID Connect Unmet Authentication Requirements 1.0).
 	UnmetRequirements Code = "unmet_authentication_requirements"
@@ -42,6 +44,9 @@ type Refusal struct {
 	// Back is where the browser takes the error; "" = nowhere: what was asked
 	// for cannot be trusted with it, and a page tells the person.
 	Back string
+
+	Wait   time.Duration // after which the client may try again; 0: not said
+	Number string        // of the event that records it; "" = none does
 }
 
 func (r *Refusal) Error() string {

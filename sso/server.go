@@ -20,13 +20,11 @@ type server struct {
 
 // refusedAs makes our refusal the library's answer, and records it.
 func (s *server) refusedAs(ctx context.Context, endpoint string, err error) error {
-	err = s.provider.toldClient(ctx, endpoint, err)
-	var refused *Refusal
-	if !errors.As(err, &refused) {
-		s.provider.o.Log.ErrorContext(ctx, "single sign-on failed", "endpoint", endpoint, "error", err)
-		return op.NewStatusError(oidc.ErrServerError(), http.StatusInternalServerError)
+	refused := s.provider.refusedAt(ctx, endpoint, err)
+	answer := oidc.ErrInvalidRequest()
+	if refused.Detail != "" {
+		answer = answer.WithDescription("%s", refused.Detail)
 	}
-	answer := oidc.ErrInvalidRequest().WithDescription("%s", refused.Detail)
 	switch refused.Code {
 	case InvalidClient:
 		answer.ErrorType = oidc.InvalidClient
@@ -36,8 +34,14 @@ func (s *server) refusedAs(ctx context.Context, endpoint string, err error) erro
 		answer.ErrorType = oidc.InvalidScope
 	case UnauthorizedClient:
 		answer.ErrorType = oidc.UnauthorizedClient
+	case InvalidToken:
+		answer.ErrorType = "invalid_token"
+	case TemporarilyUnavailable:
+		answer.ErrorType = "temporarily_unavailable"
+	case ServerError:
+		answer.ErrorType = oidc.ServerError
 	}
-	return op.NewStatusError(answer, statusOf(refused.Code))
+	return op.NewStatusError(answer, statusOf(refused))
 }
 
 // Health and Ready are another listener's.
@@ -95,10 +99,9 @@ func (s *server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 	var refused *Refusal
 	if errors.As(err, &refused) { // told by a status and WWW-Authenticate (RFC 6750 §3.1)
 		refused.Code = InvalidToken
-		if err := s.provider.toldClient(ctx, PathUserinfo, err); !errors.As(err, &refused) {
-			return nil, s.refusedAs(ctx, PathUserinfo, err)
-		}
-		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token", Description: refused.Detail}, http.StatusUnauthorized)
+	}
+	if err == nil {
+		err = s.provider.counted(ctx, client)
 	}
 	if err != nil {
 		return nil, s.refusedAs(ctx, PathUserinfo, err)

@@ -28,6 +28,12 @@ type (
 		Ended   string    // why; "" = in force
 	}
 
+	// GrantedSession is a session that grants stand on.
+	GrantedSession = struct {
+		Session string // public handle
+		Holder  string
+	}
+
 	// TokenRecord is one token of a grant.
 	TokenRecord = struct {
 		Hash    [32]byte // SHA-256 of the token
@@ -80,9 +86,14 @@ type GrantShelf interface {
 	// EndGrant ends a grant. One that is not there is kept as ended until a
 	// time, so that it cannot come.
 	EndGrant(ctx context.Context, id, reason string, until time.Time) error
-	// EndGrantsOf ends those of a session, and gives them once, those that ended
-	// before too: their clients have not been told that the session is over.
-	EndGrantsOf(ctx context.Context, session, reason string) ([]GrantRecord, error)
+	// EndGrantsOf ends those of a session, and keeps in the same transaction whom
+	// that is owed to: it gives the grants to owed, once, those that ended before
+	// too, for their clients have not been told that the session is over. From
+	// then on they stand on no session. owed may not come back to the shelf.
+	EndGrantsOf(ctx context.Context, session, reason string, owed func([]GrantRecord) []LogoutRecord) error
+	// GrantedSessions lists sessions that grants stand on, after one, by their
+	// handles.
+	GrantedSessions(ctx context.Context, after string, most int) ([]GrantedSession, error)
 	// First tells whether a value is seen for the first time, and remembers it.
 	First(ctx context.Context, hash [32]byte, until time.Time) (bool, error)
 	// Consent is the scopes that a person has agreed to tell a client, "" for
@@ -103,9 +114,11 @@ type ActivityShelf interface {
 // LogoutShelf keeps the clients that are to be told.
 type LogoutShelf interface {
 	AddLogouts(ctx context.Context, due ...LogoutRecord) error // or replaces them
-	// ClaimLogouts gives those due at now and moves them to until, so that no
-	// other node takes them meanwhile.
-	ClaimLogouts(ctx context.Context, now, until time.Time, most int) ([]LogoutRecord, error)
+	// ClientsDue lists the clients of those due at now.
+	ClientsDue(ctx context.Context, now time.Time) ([]string, error)
+	// ClaimLogouts gives those of a client that are due at now and moves them to
+	// until, so that no other node takes them meanwhile.
+	ClaimLogouts(ctx context.Context, client string, now, until time.Time, most int) ([]LogoutRecord, error)
 	RemoveLogout(ctx context.Context, client, session string) error
 }
 
@@ -122,7 +135,9 @@ type Once interface {
 	Take(ctx context.Context, kind, key string, into any) error
 }
 
-// Sessions tells which sessions a person has; *sessions.Manager does.
+// Sessions tells which sessions there are; *sessions.Manager does.
 type Sessions interface {
 	OfHolder(ctx context.Context, holder identity.PSIdNat) ([]sessions.Session, error)
+	// HandlesOf gives the handles of all that several people have.
+	HandlesOf(ctx context.Context, holders ...identity.PSIdNat) (map[string]bool, error)
 }

@@ -50,12 +50,32 @@ func contractGrants(t *testing.T, b backend) {
 	same(t, "revoked", struct{}{}, b.EndGrant(ctx, "3", "revoked", noon.Add(time.Hour)), struct{}{})
 	revoked := grant("3", "s1")
 	revoked.Ended = "revoked"
-	ended, err := b.EndGrantsOf(ctx, "s1", "signed-out")
+	if _, err := b.AddGrant(ctx, grant("4", "s2")); err != nil {
+		t.Fatal(err)
+	}
+	granted, err := b.GrantedSessions(ctx, "", 9)
+	same(t, "sessions with grants", granted, err, []sso.GrantedSession{{Session: "s1", Holder: string(alice)}, {Session: "s2", Holder: string(alice)}})
+	granted, err = b.GrantedSessions(ctx, "s1", 1)
+	same(t, "the next", granted, err, []sso.GrantedSession{{Session: "s2", Holder: string(alice)}})
+
+	owes := sso.LogoutRecord{Client: "app", Session: "s1", Holder: string(alice), EndedAt: noon, Next: noon}
+	end := func(session, reason string) (ended []sso.GrantRecord, err error) {
+		err = b.EndGrantsOf(ctx, session, reason, func(all []sso.GrantRecord) []sso.LogoutRecord {
+			ended = all
+			return []sso.LogoutRecord{owes}
+		})
+		return ended, err
+	}
+	ended, err := end("s1", "signed-out")
 	same(t, "ended, and one revoked before", ended, err, []sso.GrantRecord{grant("1", "s1"), revoked})
-	ended, err = b.EndGrantsOf(ctx, "s1", "again")
+	due, err := b.ClaimLogouts(ctx, "app", noon, noon.Add(time.Hour), 9)
+	same(t, "owed", due, err, []sso.LogoutRecord{owes})
+	ended, err = end("s1", "again")
 	same(t, "ended again", len(ended), err, 0)
-	ended, err = b.EndGrantsOf(ctx, "", "of none")
+	ended, err = end("", "of none")
 	same(t, "of no session", len(ended), err, 0)
+	granted, err = b.GrantedSessions(ctx, "", 9)
+	same(t, "sessions with grants that are left", granted, err, []sso.GrantedSession{{Session: "s2", Holder: string(alice)}})
 	_, g, _, err = b.GrantOf(ctx, [32]byte{4})
 	same(t, "why", g.Ended, err, "signed-out")
 	first, err = b.UseToken(ctx, [32]byte{4})
@@ -90,16 +110,25 @@ func contractLogouts(t *testing.T, b backend) {
 	due := sso.LogoutRecord{Client: "app", Session: "s1", Holder: string(alice), EndedAt: noon, Next: noon}
 	later := sso.LogoutRecord{Client: "app", Session: "s2", Holder: string(alice), EndedAt: noon, Next: noon.Add(time.Hour)}
 	same(t, "added", struct{}{}, b.AddLogouts(ctx, due, later), struct{}{})
-	got, err := b.ClaimLogouts(ctx, noon, noon.Add(time.Minute), 10)
+	claim := func(client string, at, until time.Time) ([]sso.LogoutRecord, error) {
+		return b.ClaimLogouts(ctx, client, at, until, 10)
+	}
+	clients, err := b.ClientsDue(ctx, noon)
+	same(t, "clients due", clients, err, []string{"app"})
+	got, err := claim("other", noon, noon.Add(time.Minute))
+	same(t, "another client's", len(got), err, 0)
+	got, err = claim("app", noon, noon.Add(time.Minute))
 	same(t, "claimed", got, err, []sso.LogoutRecord{due})
-	got, err = b.ClaimLogouts(ctx, noon, noon.Add(time.Minute), 10)
+	got, err = claim("app", noon, noon.Add(time.Minute))
 	same(t, "claimed again", len(got), err, 0)
+	clients, err = b.ClientsDue(ctx, noon)
+	same(t, "no client due", len(clients), err, 0)
 	due.Attempts, due.Next = 1, noon.Add(2*time.Minute)
 	same(t, "tried again later", struct{}{}, b.AddLogouts(ctx, due), struct{}{})
-	got, err = b.ClaimLogouts(ctx, noon.Add(2*time.Minute), noon.Add(time.Hour), 10)
+	got, err = claim("app", noon.Add(2*time.Minute), noon.Add(time.Hour))
 	same(t, "claimed later", got, err, []sso.LogoutRecord{due})
 	same(t, "removed", struct{}{}, b.RemoveLogout(ctx, "app", "s1"), struct{}{})
-	got, err = b.ClaimLogouts(ctx, noon.Add(2*time.Hour), noon.Add(3*time.Hour), 10)
+	got, err = claim("app", noon.Add(2*time.Hour), noon.Add(3*time.Hour))
 	same(t, "left", got, err, []sso.LogoutRecord{later})
 }
 

@@ -44,6 +44,8 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 		{name: "audit of refusals", read: searching(audit.Query{Outcome: audit.Refused, After: "1.1"})},
 		{name: "tickets that are due", read: func(s reading) error { _, err := s.TicketsDue(s.t.Context(), noon, 9); return err }, sort: true},
 		{name: "certificates to look at again", read: func(s reading) error { _, err := s.CurrentCertificates(s.t.Context(), cardA, 9); return err }},
+		{name: "sessions with grants", read: func(s reading) error { _, err := s.GrantedSessions(s.t.Context(), "s", 9); return err }},
+		{name: "clients due", read: func(s reading) error { _, err := s.ClientsDue(s.t.Context(), noon); return err }, sort: true},
 		{name: "changes by others", read: func(s reading) error { _, err := s.ChangesAfter(s.t.Context(), 9); return err }, sort: true},
 	}
 	for _, tt := range tests {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The same unnamed types as sso.GrantRecord and sso.TokenRecord.
+// The same unnamed types as sso.GrantRecord, sso.TokenRecord and
+// sso.GrantedSession.
 type (
 	grantRecord = struct {
 		ID      string
@@ -25,6 +26,10 @@ type (
 		Refresh bool
 		Until   time.Time
 		Used    bool
+	}
+	grantedSession = struct {
+		Session string
+		Holder  string
 	}
 )
 
@@ -105,22 +110,42 @@ func (s *Store) EndGrant(ctx context.Context, id, reason string, until time.Time
 	})
 }
 
-// EndGrantsOf ends the grants of a session, and gives them all, once: from then
-// on they are no session's. One that ended before stays ended for its reason.
-func (s *Store) EndGrantsOf(ctx context.Context, session, reason string) (ended []grantRecord, err error) {
-	if session == "" {
-		return nil, nil
+// EndGrantsOf ends the grants of a session, and keeps with it who is owed word of
+// that, see sso.GrantShelf. That there are none is found without writing.
+func (s *Store) EndGrantsOf(ctx context.Context, session, reason string, owed func([]grantRecord) []logoutRecord) error {
+	if some, err := s.hasGrants(ctx, session); err != nil || !some {
+		return err
 	}
-	err = s.change(ctx, func(u unit) error {
+	return s.change(ctx, func(u unit) error {
 		rows, err := u.q.QueryContext(ctx, `SELECT `+grantColumns+` FROM sso_grants WHERE session = $1 ORDER BY id`, session)
-		if ended, err = all(rows, err, scanGrant); err != nil {
+		ended, err := all(rows, err, scanGrant)
+		if err != nil || len(ended) == 0 {
 			return err
 		}
 		_, err = u.q.ExecContext(ctx, `UPDATE sso_grants SET session = '', ended = CASE WHEN ended = '' THEN $2 ELSE ended END
 			WHERE session = $1`, session, reason)
-		return err
+		if err != nil {
+			return err
+		}
+		return u.addLogouts(ctx, owed(ended))
 	})
-	return ended, err
+}
+
+// hasGrants tells whether grants stand on a session; on "" none do.
+func (r reader) hasGrants(ctx context.Context, session string) (some bool, err error) {
+	err = r.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sso_grants WHERE session = $1 AND session <> '')`, session).Scan(&some)
+	return some, err
+}
+
+// GrantedSessions lists sessions that grants stand on, after one, by their
+// handles.
+func (r reader) GrantedSessions(ctx context.Context, after string, most int) ([]grantedSession, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT session, MAX(holder) FROM sso_grants WHERE session > $1
+		GROUP BY session ORDER BY session LIMIT $2`, after, most)
+	return all(rows, err, func(r row) (g grantedSession, err error) {
+		err = r.Scan(&g.Session, &g.Holder)
+		return g, err
+	})
 }
 
 // First tells whether a value is seen for the first time.

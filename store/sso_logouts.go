@@ -17,27 +17,38 @@ type logoutRecord = struct {
 
 // AddLogouts puts or replaces clients that are to be told, see sso.LogoutShelf.
 func (s *Store) AddLogouts(ctx context.Context, due ...logoutRecord) error {
-	return s.change(ctx, func(u unit) error {
-		for _, l := range due {
-			_, err := u.q.ExecContext(ctx, `INSERT INTO sso_logouts (client, session, holder, ended_at, attempts, next) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (client, session) DO UPDATE SET attempts = excluded.attempts, next = excluded.next`,
-				l.Client, l.Session, l.Holder, at(l.EndedAt), int64(l.Attempts), at(l.Next))
-			if err != nil {
-				return err
-			}
+	return s.change(ctx, func(u unit) error { return u.addLogouts(ctx, due) })
+}
+
+func (u unit) addLogouts(ctx context.Context, due []logoutRecord) error {
+	for _, l := range due {
+		_, err := u.q.ExecContext(ctx, `INSERT INTO sso_logouts (client, session, holder, ended_at, attempts, next) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (client, session) DO UPDATE SET attempts = excluded.attempts, next = excluded.next`,
+			l.Client, l.Session, l.Holder, at(l.EndedAt), int64(l.Attempts), at(l.Next))
+		if err != nil {
+			return err
 		}
-		return nil
+	}
+	return nil
+}
+
+// ClientsDue lists the clients that are to be told of something by now.
+func (r reader) ClientsDue(ctx context.Context, now time.Time) ([]string, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT DISTINCT client FROM sso_logouts WHERE next <= $1 ORDER BY client`, at(now))
+	return all(rows, err, func(r row) (client string, err error) {
+		err = r.Scan(&client)
+		return client, err
 	})
 }
 
-// ClaimLogouts gives those that are due and moves them to until. That nothing
-// is due is found without writing.
-func (s *Store) ClaimLogouts(ctx context.Context, now, until time.Time, most int) (due []logoutRecord, err error) {
-	if due, err = s.dueLogouts(ctx, now, most); err != nil || len(due) == 0 {
+// ClaimLogouts gives those of a client that are due and moves them to until.
+// That nothing is due is found without writing.
+func (s *Store) ClaimLogouts(ctx context.Context, client string, now, until time.Time, most int) (due []logoutRecord, err error) {
+	if due, err = s.dueLogouts(ctx, client, now, most); err != nil || len(due) == 0 {
 		return nil, err
 	}
 	err = s.change(ctx, func(u unit) error {
-		if due, err = u.dueLogouts(ctx, now, most); err != nil {
+		if due, err = u.dueLogouts(ctx, client, now, most); err != nil {
 			return err
 		}
 		for _, l := range due {
@@ -51,9 +62,9 @@ func (s *Store) ClaimLogouts(ctx context.Context, now, until time.Time, most int
 	return due, err
 }
 
-func (r reader) dueLogouts(ctx context.Context, now time.Time, most int) ([]logoutRecord, error) {
+func (r reader) dueLogouts(ctx context.Context, client string, now time.Time, most int) ([]logoutRecord, error) {
 	rows, err := r.q.QueryContext(ctx, `SELECT client, session, holder, ended_at, attempts, next FROM sso_logouts
-		WHERE next <= $1 ORDER BY next, client, session LIMIT $2`, at(now), most)
+		WHERE client = $1 AND next <= $2 ORDER BY next, session LIMIT $3`, client, at(now), most)
 	return all(rows, err, func(r row) (l logoutRecord, err error) {
 		err = r.Scan(&l.Client, &l.Session, &l.Holder, micros{&l.EndedAt}, &l.Attempts, micros{&l.Next})
 		return l, err

@@ -72,12 +72,14 @@ func (o *signOn) plan(t testing.TB, change ...func(*sso.Options)) plan {
 		options: func(w *web.Options) {
 			keys, err := sso.OpenKeys(t.Context(), sso.KeysOptions{Shelf: keep, Seal: sealing.key, Now: w.Now})
 			must(t, err)
-			tell := func(ctx context.Context, e sso.Event) error {
+			tell := func(ctx context.Context, e sso.Event) (string, error) {
 				outcome := audit.Done
 				if e.Refused {
 					outcome = audit.Refused
 				}
-				return w.Audit.Record(ctx, &audit.Event{Kind: e.Kind, Outcome: outcome, Reason: e.Reason, Subject: e.Holder, Session: e.Session, Detail: e.Client + " " + e.Detail})
+				event := &audit.Event{Kind: e.Kind, Outcome: outcome, Reason: e.Reason, Subject: e.Holder, Session: e.Session, Detail: e.Client + " " + e.Detail}
+				err := w.Audit.Record(ctx, event)
+				return event.ID, err
 			}
 			clients, err := sso.NewClients(sso.ClientsOptions{Shelf: o.h.store, Tell: tell})
 			must(t, err)

@@ -59,8 +59,8 @@ func (p *program) openSSO(c *Config, log *audit.Log, once sso.Once) error {
 }
 
 // tellSSO records what the provider did in the audit.
-func tellSSO(log *audit.Log) func(context.Context, sso.Event) error {
-	return func(ctx context.Context, e sso.Event) error {
+func tellSSO(log *audit.Log) sso.Tell {
+	return func(ctx context.Context, e sso.Event) (string, error) {
 		event := &audit.Event{
 			Kind: e.Kind, Outcome: audit.Done, Reason: e.Reason, Actor: e.Holder, Subject: e.Holder, Session: e.Session, Detail: e.Detail,
 		}
@@ -78,7 +78,8 @@ func tellSSO(log *audit.Log) func(context.Context, sso.Event) error {
 		case e.Kind == sso.EventSignIn:
 			event.Outcome = audit.Accepted
 		}
-		return log.Record(ctx, event)
+		err := log.Record(ctx, event)
+		return event.ID, err
 	}
 }
 
@@ -104,6 +105,6 @@ func openBackChannel(file string) (*http.Client, error) {
 // sessionEnded ends what applications have of a session that has ended.
 func (p *program) sessionEnded(ctx context.Context, s sessions.Session, reason string) {
 	if err := p.sso.SessionEnded(ctx, s, reason); err != nil {
-		p.log.ErrorContext(ctx, "applications are not told of a session's end", "session", s.ID, "error", err)
+		p.log.ErrorContext(ctx, "applications are not told of a session's end for now; they will be within minutes", "session", s.ID, "error", err)
 	}
 }
