@@ -247,4 +247,3 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // whoever asked may be gone
 }
-
