@@ -29,9 +29,19 @@ func (a Act) Actor() identity.PSIdNat {
 	case a.Console:
 		return "console"
 	case a.Client != "":
-		return identity.PSIdNat("client:" + a.Client)
+		return identity.PSIdNat(clientPrefix + a.Client)
 	}
 	return a.By
+}
+
+const clientPrefix = "client:"
+
+// actOf is the act of a doer as records have it, a person's or a client's.
+func actOf(doer identity.PSIdNat) Act {
+	if name, is := strings.CutPrefix(string(doer), clientPrefix); is {
+		return Act{Client: name}
+	}
+	return Act{By: doer}
 }
 
 // maxReason bounds the reason that a person gives, in bytes.
@@ -72,14 +82,23 @@ type Scope string
 const (
 	ScopePeople     Scope = "people"     // search, import, export
 	ScopeTickets    Scope = "tickets"    // open, cancel, list
-	ScopeCards      Scope = "cards"      // suspend, revoke; import of oppositions
+	ScopeVouch      Scope = "vouch"      // ask that a ticket do without the card's certificate
+	ScopeReset      Scope = "reset"      // ask that a ticket's applet be emptied
+	ScopeCards      Scope = "cards"      // suspend, revoke, replace; import of oppositions
+	ScopeReactivate Scope = "reactivate" // ask that a suspended card come back
+	ScopePasskeys   Scope = "passkeys"   // suspend
+	ScopeRoles      Scope = "roles"      // ask that somebody get a role; withdraw
+	ScopeApprovals  Scope = "approvals"  // follow and decline requests; approve where Policy.ProgramsApprove
 	ScopeAudit      Scope = "audit"      // search, export
 	ScopeStatistics Scope = "statistics" // figures
 )
 
 // Scopes lists all of them.
 func Scopes() []Scope {
-	return []Scope{ScopePeople, ScopeTickets, ScopeCards, ScopeAudit, ScopeStatistics}
+	return []Scope{
+		ScopePeople, ScopeTickets, ScopeVouch, ScopeReset, ScopeCards, ScopeReactivate, ScopePasskeys, ScopeRoles, ScopeApprovals,
+		ScopeAudit, ScopeStatistics,
+	}
 }
 
 // right is what an act needs: one of the roles, or for a client the scope.
@@ -90,16 +109,18 @@ type right struct {
 }
 
 var (
-	rightTickets = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
-	rightCards   = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
-	rightVouch   = right{roles: []identity.Role{identity.RoleOperator}}
-	rightReturn  = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}}
-	rightApprove = right{roles: []identity.Role{identity.RoleApprover}, fresh: true}
-	rightDecline = right{roles: []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}}
-	rightGrant   = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
-	rightClients = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
-	rightPeople  = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
-	rightOpposed = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
+	rightTickets  = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
+	rightCards    = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
+	rightPasskeys = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopePasskeys}
+	rightVouch    = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeVouch}
+	rightReset    = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeReset}
+	rightReturn   = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeReactivate}
+	rightApprove  = right{roles: []identity.Role{identity.RoleApprover}, scope: ScopeApprovals, fresh: true}
+	rightDecline  = right{roles: []identity.Role{identity.RoleApprover, identity.RoleOperator, identity.RoleAdmin}, scope: ScopeApprovals}
+	rightGrant    = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopeRoles, fresh: true}
+	rightClients  = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
+	rightPeople   = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
+	rightOpposed  = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
 )
 
 // may refuses an act that its doer has no right to. Roles are read in the

@@ -82,7 +82,8 @@ func (r *Registry) Approval(ctx context.Context, id string) (Approval, error) {
 
 // undertake does a deed by the policy's rule: at once, and nil; or a request
 // that waits for another person; or a refusal. The console stands outside the
-// rule: whoever commands the machine commands the records.
+// rule: whoever commands the machine commands the records. A machine client
+// never suffices: where one person would, its request waits for that person.
 func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approval, error) {
 	a.By, a.Reason = act.Actor(), act.Reason
 	var asked *Approval
@@ -97,10 +98,10 @@ func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approva
 		}
 		rule := r.o.Policy.rule(a.Deed)
 		switch {
-		case rule == Alone || act.Console:
+		case act.Console, rule == Alone && act.Client == "":
 			after, err = r.perform(ctx, u, a, "")
 			return err
-		case rule != FourEyes:
+		case rule != FourEyes && rule != Alone:
 			return &Refusal{Reason: ReasonPolicy, Detail: string(a.Deed)}
 		}
 		asked, err = r.ask(ctx, u, a)
@@ -140,7 +141,8 @@ func (r *Registry) ask(ctx context.Context, u Unit, a Approval) (*Approval, erro
 }
 
 // Approve does what was asked for. The approver is another than who asked and
-// whom it is about, and has just proved a PIN.
+// whom it is about, and has just proved a PIN. A machine client, which has none,
+// is no approver unless the policy says so, and never of what a client asked.
 func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, error) {
 	var a Approval
 	var after telling
@@ -154,6 +156,9 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		if a.State == ApprovalProposed {
 			return &Refusal{Reason: ReasonApprovalOver, Detail: "proposed only: somebody must ask for it first"}
 		}
+		if err := r.mayDecide(act, a); err != nil {
+			return err
+		}
 		asked := a.Subject
 		if err := r.stillMay(ctx, u, a); err != nil {
 			return err
@@ -163,8 +168,8 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		}
 		// After possible: a ticket may name somebody by now that it did not when
 		// the request was made.
-		if by := act.Actor(); by == a.By || by == a.Subject || by == asked {
-			return &Refusal{Reason: ReasonApprovalOwn, Holder: a.Subject}
+		if err := another(ctx, u, act, a, asked); err != nil {
+			return err
 		}
 		if after, err = r.perform(ctx, u, a, act.Actor()); err != nil {
 			return err

@@ -185,7 +185,7 @@ func TestApproveRefuses(t *testing.T) {
 			if _, _, err := d.AddClient(t.Context(), console, "robot", enroll.Scopes(), 0); err != nil {
 				t.Fatal(err)
 			}
-		}, func(*desk) enroll.Act { return enroll.Act{Client: "robot"} }, enroll.ReasonScopeMissing},
+		}, func(*desk) enroll.Act { return enroll.Act{Client: "robot"} }, enroll.ReasonApproverPerson},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

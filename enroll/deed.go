@@ -42,15 +42,18 @@ func rightTo(d Deed) right {
 		return rightGrant
 	case DeedReactivate:
 		return rightReturn
+	case DeedReset:
+		return rightReset
 	}
 	return rightVouch
 }
 
-// stillMay refuses the request of somebody whose role was taken away since.
+// stillMay refuses the request of somebody whose role was taken away since, or
+// of a client that is none any more.
 func (r *Registry) stillMay(ctx context.Context, u Reader, a Approval) error {
 	need := rightTo(a.Deed)
 	need.fresh = false
-	return r.may(ctx, u, Act{By: a.By}, need)
+	return r.may(ctx, u, actOf(a.By), need)
 }
 
 // perform does the deed and records it; approver is "" when one suffices.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cpsgate/audit"
 	"cpsgate/identity"
@@ -173,6 +174,10 @@ func (r *Registry) leavePossible(ctx context.Context, u Unit, a *Approval) error
 		return unknownTicket(err)
 	}
 	a.Subject = t.Holder
+	asking, err := behind(ctx, u, a.By)
+	if err != nil {
+		return err
+	}
 	if state := r.asNow(t.Ticket).State; state.Ended() {
 		return &Refusal{Reason: ReasonTicketEnded, Holder: t.Holder, Detail: string(state)}
 	}
@@ -182,7 +187,7 @@ func (r *Registry) leavePossible(ctx context.Context, u Unit, a *Approval) error
 	switch proof := a.Deed == DeedDeskProof; {
 	case proof && t.Holder == "":
 		return &Refusal{Reason: ReasonPersonUnknown, Detail: "the ticket names nobody: who is vouched for?"}
-	case proof && t.Holder == a.By:
+	case proof && slices.Contains(asking, t.Holder):
 		return &Refusal{Reason: ReasonApprovalOwn, Holder: t.Holder}
 	case t.State != TicketClaimed: // its code is still about: who would be let in with it?
 		return &Refusal{Reason: ReasonSittingPhase, Holder: t.Holder, Detail: "no workstation has taken the ticket yet"}

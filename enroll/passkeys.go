@@ -173,7 +173,7 @@ func (r *Registry) RemovePasskey(ctx context.Context, idNat identity.PSIdNat, cr
 // card.
 func (r *Registry) SuspendPasskey(ctx context.Context, act Act, credentialID []byte) error {
 	return r.changed(ctx, func(u Unit) (telling, error) {
-		if err := r.may(ctx, u, act, rightCards); err != nil {
+		if err := r.may(ctx, u, act, rightPasskeys); err != nil {
 			return telling{}, err
 		}
 		return r.suspendPasskey(ctx, u, credentialID, act.Actor(), act.Reason)

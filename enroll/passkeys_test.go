@@ -177,23 +177,23 @@ func TestAnothersPasskeyIsAsUnknownAsNone(t *testing.T) {
 // TestWhoMayStopAPasskey: whoever may stop a card, and nobody else.
 func TestWhoMayStopAPasskey(t *testing.T) {
 	d := staffed(t)
-	if _, _, err := d.AddClient(t.Context(), console, "desk", []enroll.Scope{enroll.ScopeCards}, 0); err != nil {
+	if _, _, err := d.AddClient(t.Context(), console, "desk", []enroll.Scope{enroll.ScopePasskeys}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.AddClient(t.Context(), console, "hr", []enroll.Scope{enroll.ScopePeople}, 0); err != nil {
+	if _, _, err := d.AddClient(t.Context(), console, "hr", []enroll.Scope{enroll.ScopePeople, enroll.ScopeCards}, 0); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
 		act  enroll.Act
 		want enroll.Reason
 	}{
-		"an operator":                {d.by(operator), ""},
-		"an administrator":           {d.by(admin), ""},
-		"a client that has cards":    {enroll.Act{Client: "desk", Reason: "test"}, ""},
-		"the console":                {console, ""},
-		"its holder":                 {d.by(alice), enroll.ReasonRoleMissing},
-		"an auditor":                 {d.by(auditor), enroll.ReasonRoleMissing},
-		"a client that has no cards": {enroll.Act{Client: "hr"}, enroll.ReasonScopeMissing},
+		"an operator":           {d.by(operator), ""},
+		"an administrator":      {d.by(admin), ""},
+		"a client for passkeys": {enroll.Act{Client: "desk", Reason: "test"}, ""},
+		"the console":           {console, ""},
+		"its holder":            {d.by(alice), enroll.ReasonRoleMissing},
+		"an auditor":            {d.by(auditor), enroll.ReasonRoleMissing},
+		"a client for cards":    {enroll.Act{Client: "hr"}, enroll.ReasonScopeMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(d.events(t))

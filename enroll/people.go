@@ -177,6 +177,9 @@ func (r *Registry) Grant(ctx context.Context, act Act, subject identity.PSIdNat,
 // Withdraw takes a role away, at once: that needs one pair of eyes. The last
 // administrator's is left, but to the console.
 func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdNat, role identity.Role) error {
+	if !slices.Contains(roles(), role) {
+		return &Refusal{Reason: ReasonRoleUnknown, Detail: string(role)}
+	}
 	return r.records.Change(ctx, func(u Unit) error {
 		if err := r.may(ctx, u, act, rightGrant); err != nil {
 			return err

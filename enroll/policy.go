@@ -19,6 +19,10 @@ type Policy struct {
 	Reactivate Rule // bring a suspended card back
 	Grant      Rule // give a role
 
+	// ProgramsApprove lets a machine client with the scope approve what a person
+	// asked for, in place of another person with a fresh PIN.
+	ProgramsApprove bool
+
 	CodeLife     time.Duration // of a ticket's code, and again of the sitting begun with it; 0: 15 minutes
 	Fresh        time.Duration // how old a PIN may be for granting and approving; 0: 5 minutes
 	ApprovalLife time.Duration // how long a request waits; 0: 24 hours

@@ -64,8 +64,9 @@ const (
 
 	// Four eyes.
 	ReasonApprovalUnknown Reason = "approval-unknown"
-	ReasonApprovalOver    Reason = "approval-over" // decided already, or waited too long
-	ReasonApprovalOwn     Reason = "approval-own"  // by who asked, or whom it is about
+	ReasonApprovalOver    Reason = "approval-over"   // decided already, or waited too long
+	ReasonApprovalOwn     Reason = "approval-own"    // by who asked, or whom it is about
+	ReasonApproverPerson  Reason = "approver-person" // by a machine client, where a person must
 
 	// Machine clients and files.
 	ReasonClientUnknown Reason = "client-unknown"

@@ -32,6 +32,7 @@ func TestRoles(t *testing.T) {
 	}
 	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), admin, identity.RoleAdmin), enroll.ReasonLastAdmin)
 	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), carol, identity.RoleAdmin), enroll.ReasonPersonUnknown)
+	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), alice, "king"), enroll.ReasonRoleUnknown)
 	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), alice, identity.RoleOperator), "")
 	before := len(d.events(t))
 	wantRefusal(t, d.Withdraw(t.Context(), d.by(admin), alice, identity.RoleOperator), "") // none left to take

@@ -26,6 +26,10 @@ type DeskConfig struct {
 	// Grant is giving a role.
 	Grant string `yaml:"grant"`
 
+	// ProgramsApprove lets a program with the scope "approvals" approve what a
+	// person asked for, in place of an approver with a PIN just proved.
+	ProgramsApprove bool `yaml:"programs_approve"`
+
 	// Ticket is how long a code waits to be typed, and then how long the sitting
 	// that it begins may last; default 15m, 1h at most.
 	Ticket time.Duration `yaml:"ticket"`
@@ -166,7 +170,8 @@ func deskPolicy(c DeskConfig, log *slog.Logger) (enroll.Policy, error) {
 		return enroll.Policy{}, err
 	}
 	p := enroll.Policy{
-		CodeLife: c.Ticket, Fresh: c.FreshPIN, ApprovalLife: c.Request, WrongCodes: c.WrongCodes, LockFor: c.Lock,
+		ProgramsApprove: c.ProgramsApprove,
+		CodeLife:        c.Ticket, Fresh: c.FreshPIN, ApprovalLife: c.Request, WrongCodes: c.WrongCodes, LockFor: c.Lock,
 		Applet: enroll.AppletPolicy{
 			MinPINLength: c.MinPINLength, SetMinPINLength: c.SetMinPINLength, ForcePINChange: c.ForcePINChange,
 			CredProtect: c.CredProtect, EnterpriseAttestation: c.EnterpriseAttestation,
@@ -180,6 +185,9 @@ func deskPolicy(c DeskConfig, log *slog.Logger) (enroll.Policy, error) {
 		if *rule.value == string(enroll.Alone) {
 			log.Warn("leniency in force", "desk."+rule.key, *rule.value, "means", rule.lenity)
 		}
+	}
+	if p.ProgramsApprove {
+		log.Warn("leniency in force", "desk.programs_approve", true, "means", "a program stands in for the second person")
 	}
 	if c.SelfEnrolment != selfCards {
 		p.SelfEnrolment = enroll.SelfEnrolment(c.SelfEnrolment)

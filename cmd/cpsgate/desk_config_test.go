@@ -36,10 +36,11 @@ func TestDeskPolicyFromConfig(t *testing.T) {
 		{"stricter", "{desk_proof: never, reset: never, self_enrolment: never, min_pin_length: 8, fresh_pin: 1m}", with(func(p *enroll.Policy) {
 			p.DeskProof, p.Reset, p.SelfEnrolment, p.Applet.MinPINLength, p.Fresh = enroll.Never, enroll.Never, enroll.SelfNever, 8, time.Minute
 		}), nil},
-		{"laxer", "{desk_proof: alone, reset: alone, reactivate: alone, grant: alone, self_enrolment: keys, min_pin_length: 4}", with(func(p *enroll.Policy) {
+		{"laxer", "{desk_proof: alone, reset: alone, reactivate: alone, grant: alone, programs_approve: true, self_enrolment: keys, min_pin_length: 4}", with(func(p *enroll.Policy) {
+			p.ProgramsApprove = true
 			p.DeskProof, p.Reset, p.Reactivate, p.Grant = enroll.Alone, enroll.Alone, enroll.Alone, enroll.Alone
 			p.SelfEnrolment, p.Applet.MinPINLength = enroll.SelfKeys, 4
-		}), []string{"desk.desk_proof", "desk.reset", "desk.reactivate", "desk.grant", "desk.self_enrolment", "desk.min_pin_length"}},
+		}), []string{"desk.desk_proof", "desk.reset", "desk.reactivate", "desk.grant", "desk.programs_approve", "desk.self_enrolment", "desk.min_pin_length"}},
 		{"of the applet", "{set_min_pin_length: true, force_pin_change: true, cred_protect: 3, enterprise_attestation: true, card_models: [00000000-0000-0000-0000-0000000000ca]}",
 			with(func(p *enroll.Policy) {
 				p.Applet = enroll.AppletPolicy{MinPINLength: 6, SetMinPINLength: true, ForcePINChange: true, CredProtect: 3, EnterpriseAttestation: true}
