@@ -10,7 +10,7 @@ import (
 // administrator is refused.
 var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonRoleMissing:         {http.StatusForbidden, "role-missing", "", ""},
-	enroll.ReasonScopeMissing:        {http.StatusForbidden, "role-missing", "", ""},
+	enroll.ReasonScopeMissing:        {http.StatusForbidden, "scope-missing", "", ""},
 	enroll.ReasonAuthenticationStale: {http.StatusForbidden, "authentication-stale", doorCard, ""},
 	enroll.ReasonPolicy:              {http.StatusForbidden, "policy", "", ""},
 	enroll.ReasonPersonUnknown:       {http.StatusNotFound, "person-unknown", "", ""},
@@ -38,6 +38,7 @@ var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonApprovalUnknown: {http.StatusNotFound, "approval-unknown", "", ""},
 	enroll.ReasonApprovalOver:    {http.StatusConflict, "approval-over", "", ""},
 	enroll.ReasonApprovalOwn:     {http.StatusForbidden, "approval-own", "", ""},
+	enroll.ReasonApproverPerson:  {http.StatusForbidden, "approver-person", "", ""},
 
 	enroll.ReasonClientUnknown: {http.StatusNotFound, "client-unknown", "", ""},
 	enroll.ReasonClientExists:  {http.StatusConflict, "client-exists", "", ""},

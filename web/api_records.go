@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,8 +79,13 @@ func (s *Server) apiExportAudit(c echo.Context) error {
 	return s.writeExport(c, q)
 }
 
+var auditOutcomes = []audit.Outcome{audit.Accepted, audit.Refused, audit.Done, audit.Failed}
+
 func apiAuditQuery(c echo.Context) (q audit.Query, err error) {
 	q = audit.Query{Person: identity.PSIdNat(c.QueryParam("person")), Outcome: audit.Outcome(c.QueryParam("outcome")), After: c.QueryParam("after")}
+	if q.Outcome != "" && !slices.Contains(auditOutcomes, q.Outcome) {
+		return q, fmt.Errorf("%w: no such outcome", reasonBadRequest)
+	}
 	if kinds := c.QueryParam("kind"); kinds != "" {
 		q.Kinds = strings.Split(kinds, ",")
 	}

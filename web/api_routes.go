@@ -50,6 +50,7 @@ func (s *Server) apiRoutes(e *echo.Echo) {
 
 		{get, "/figures/:name", enroll.ScopeStatistics, s.apiFigure},
 	}
+	routes = append(routes, s.apiActRoutes()...)
 	if s.o.Trail != nil {
 		routes = append(routes,
 			apiRoute{get, "/audit", enroll.ScopeAudit, s.apiAudit},
@@ -95,8 +96,12 @@ func (s *Server) apiAct(c echo.Context, reason string) enroll.Act {
 	return enroll.Act{Client: name, Reason: reason}
 }
 
-// refuseCall records an act of a client that the record refuses.
+// refuseCall records an act of a client that is refused, for whatever reason.
 func (s *Server) refuseCall(c echo.Context, event audit.Event, err error) error {
 	event.Actor = s.apiAct(c, "").Actor()
-	return s.refuseAct(c, event, pathSignIn, err)
+	var refused *enroll.Refusal
+	if errors.As(err, &refused) && event.Subject == "" {
+		event.Subject = refused.Holder
+	}
+	return s.refuse(c, event, err)
 }

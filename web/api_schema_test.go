@@ -1,9 +1,12 @@
 package web_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"mime"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,22 +18,39 @@ type document struct {
 	OpenAPI    string
 	Paths      map[string]map[string]operation
 	Components struct {
-		Schemas map[string]schema
+		Schemas   map[string]schema
+		Responses map[string]response
 	}
+
+	given map[string]map[string]bool // statuses that were given, by operation
 }
 
 type operation struct {
 	OperationID string `json:"operationId"`
 	Scope       string `json:"x-scope"`
-	Responses   map[string]struct {
-		Content map[string]struct{ Schema schema }
+	Parameters  []struct {
+		Name, In string
+		Schema   schema
 	}
+	Responses   map[string]response
 	RequestBody struct {
-		Content map[string]struct{ Schema schema }
+		Required bool
+		Content  map[string]content
 	} `json:"requestBody"`
 }
 
-// schema is the part of JSON Schema 2020-12 that the document uses.
+type response struct {
+	Ref     string `json:"$ref"`
+	Content map[string]content
+}
+
+type content struct {
+	Schema  schema
+	Example any
+}
+
+// schema is the part of JSON Schema 2020-12 that the document uses. One that
+// says more is not read: what is not judged would pass for true.
 type schema struct {
 	Ref                  string `json:"$ref"`
 	Type                 any    // a name, or several
@@ -45,14 +65,29 @@ type schema struct {
 	Minimum, Maximum     float64
 }
 
+// UnmarshalJSON refuses keywords that judge does not know.
+func (s *schema) UnmarshalJSON(text []byte) error {
+	type known schema
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode((*known)(s))
+}
+
+// named finds a schema that is referred to.
+func (d *document) named(s schema) (schema, bool) {
+	if s.Ref == "" {
+		return s, true
+	}
+	found, is := d.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+	return found, is
+}
+
 // judge says where a value is not as its schema says, or "".
 func (d *document) judge(s schema, v any, at string) string {
-	if s.Ref != "" {
-		named, found := d.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
-		if !found {
-			return at + ": no schema " + s.Ref
-		}
-		return d.judge(named, v, at)
+	ref := s.Ref
+	s, found := d.named(s)
+	if !found {
+		return at + ": no schema " + ref
 	}
 	if !slices.ContainsFunc(types(s.Type), func(name string) bool { return isOf(name, v) }) {
 		return fmt.Sprintf("%s: %v is no %v", at, v, s.Type)
@@ -138,28 +173,83 @@ func isOf(name string, v any) bool {
 	return false
 }
 
-// fits says where a JSON text is not as the operation describes this status.
-func (d *document) fits(op operation, status int, text string) string {
-	described, found := op.Responses[fmt.Sprint(status)]
-	if !found {
-		described, found = op.Responses["default"]
-		if !found || status < 400 {
-			return fmt.Sprintf("status %d is not described", status)
+// at finds the operation that a path without its query is for.
+func (d *document) at(method, path string) (operation, bool) {
+	method = strings.ToLower(method)
+	if operations, found := d.Paths[path]; found {
+		return operations[method], true
+	}
+	for template, operations := range d.Paths {
+		if regexp.MustCompile("^" + inPath.ReplaceAllString(template, `[^/]+`) + "$").MatchString(path) {
+			return operations[method], true
 		}
 	}
-	if len(described.Content) == 0 {
-		if text != "" {
-			return "a body that is not described"
-		}
+	return operation{}, false
+}
+
+// inPath is a parameter in a path of the document.
+var inPath = regexp.MustCompile(`\{[a-z]+\}`)
+
+// hold notes an answer, and says where it is not as the operation describes it:
+// its status, its type and body, and that the body asked with was to be taken or
+// not.
+func (d *document) hold(op operation, contentType, asked string, a answer) string {
+	if d.given[op.OperationID] == nil {
+		d.given[op.OperationID] = map[string]bool{}
+	}
+	d.given[op.OperationID][fmt.Sprint(a.status)] = true
+	if fault := d.fits(op, a); fault != "" {
+		return fault
+	}
+	body, described := op.RequestBody.Content[contentType]
+	if !described || contentType != "application/json" {
 		return ""
 	}
-	of, isJSON := described.Content["application/json"]
-	if !isJSON {
-		return ""
+	var told struct{ Reason string }
+	_ = json.Unmarshal([]byte(a.body), &told)
+	unread := a.status == http.StatusBadRequest && (told.Reason == "bad-request" || told.Reason == "reason-missing")
+	switch fault := d.reads(body.Schema, asked); {
+	case fault != "" && a.status < 400:
+		return "was taken, and should not: " + fault
+	case fault == "" && unread:
+		return "was not taken (" + told.Reason + "), and is as described: " + asked
 	}
+	return ""
+}
+
+// reads judges a JSON text.
+func (d *document) reads(s schema, text string) string {
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		return err.Error()
 	}
-	return d.judge(of.Schema, v, "$")
+	return d.judge(s, v, "$")
+}
+
+// fits says where an answer is not as the operation describes its status.
+func (d *document) fits(op operation, a answer) string {
+	described, found := op.Responses[fmt.Sprint(a.status)]
+	if !found {
+		return fmt.Sprintf("status %d is not described", a.status)
+	}
+	if described.Ref != "" {
+		if described, found = d.Components.Responses[strings.TrimPrefix(described.Ref, "#/components/responses/")]; !found {
+			return fmt.Sprintf("status %d is described nowhere", a.status)
+		}
+	}
+	if len(described.Content) == 0 {
+		if a.body != "" {
+			return "a body that is not described"
+		}
+		return ""
+	}
+	media, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	of, found := described.Content[media]
+	switch {
+	case err != nil || !found:
+		return fmt.Sprintf("an answer of the type %q", a.header.Get("Content-Type"))
+	case media != "application/json":
+		return ""
+	}
+	return d.reads(of.Schema, a.body)
 }

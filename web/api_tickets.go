@@ -50,7 +50,7 @@ type openedJSON struct {
 func (s *Server) apiOpenTicket(c echo.Context) error {
 	var holder string
 	if err := readJSON(c.Request(), map[string]any{"holder": &holder}); err != nil {
-		return err
+		return s.refuseCall(c, audit.Event{Kind: audit.KindTicketOpen}, err)
 	}
 	t, code, err := s.o.Registry.OpenTicket(c.Request().Context(), s.apiAct(c, ""), identity.PSIdNat(holder))
 	if err != nil {
@@ -98,11 +98,11 @@ func (s *Server) apiTicket(c echo.Context) error {
 
 // apiCancelTicket ends a ticket.
 func (s *Server) apiCancelTicket(c echo.Context) error {
-	var reason string
-	if err := readJSON(c.Request(), map[string]any{"reason": &reason}); err != nil {
-		return err
+	act, err := s.readActAnyway(c, map[string]any{})
+	if err == nil {
+		err = s.o.Registry.CancelTicket(c.Request().Context(), act, c.Param("id"))
 	}
-	if err := s.o.Registry.CancelTicket(c.Request().Context(), s.apiAct(c, reason), c.Param("id")); err != nil {
+	if err != nil {
 		return s.refuseCall(c, audit.Event{Kind: audit.KindTicketCancel}, err)
 	}
 	s.codes.forget(c.Param("id"))
@@ -112,20 +112,16 @@ func (s *Server) apiCancelTicket(c echo.Context) error {
 // apiCard stops a card, named by its printed number or its token id.
 func (s *Server) apiCard(stop func(context.Context, enroll.Act, string) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		var reason string
-		if err := readJSON(c.Request(), map[string]any{"reason": &reason}); err != nil {
-			return err
-		}
-		reason, err := because(reason)
-		if err != nil {
-			return err
-		}
-		tokenID, err := enroll.TokenID(c.Param("card"))
+		event := audit.Event{Kind: audit.KindCardState}
+		act, err := s.readAct(c, map[string]any{})
 		if err == nil {
-			err = stop(c.Request().Context(), s.apiAct(c, reason), tokenID)
+			event.Card, err = enroll.TokenID(c.Param("card"))
+		}
+		if err == nil {
+			err = stop(c.Request().Context(), act, event.Card)
 		}
 		if err != nil {
-			return s.refuseCall(c, audit.Event{Kind: audit.KindCardState, Card: tokenID}, err)
+			return s.refuseCall(c, event, err)
 		}
 		return c.NoContent(http.StatusNoContent)
 	}
@@ -133,23 +129,19 @@ func (s *Server) apiCard(stop func(context.Context, enroll.Act, string) error) e
 
 // apiReplace revokes a card in favour of another of the same person.
 func (s *Server) apiReplace(c echo.Context) error {
-	var reason, next string
-	if err := readJSON(c.Request(), map[string]any{"reason": &reason, "next": &next}); err != nil {
-		return err
+	event, next := audit.Event{Kind: audit.KindCardReplace}, ""
+	act, err := s.readAct(c, map[string]any{"next": &next})
+	if err == nil {
+		event.Card, err = enroll.TokenID(c.Param("card"))
 	}
-	reason, err := because(reason)
-	if err != nil {
-		return err
-	}
-	old, err := enroll.TokenID(c.Param("card"))
 	if err == nil {
 		next, err = enroll.TokenID(next)
 	}
 	if err == nil {
-		err = s.o.Registry.Replace(c.Request().Context(), s.apiAct(c, reason), old, next)
+		err = s.o.Registry.Replace(c.Request().Context(), act, event.Card, next)
 	}
 	if err != nil {
-		return s.refuseCall(c, audit.Event{Kind: audit.KindCardReplace, Card: old}, err)
+		return s.refuseCall(c, event, err)
 	}
 	return c.NoContent(http.StatusNoContent)
 }

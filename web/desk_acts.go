@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -101,20 +102,24 @@ func (s *Server) stopPasskey(c echo.Context) error {
 	if err != nil {
 		return s.refuseAct(c, audit.Event{}, personPath(id), err)
 	}
-	if err := s.suspendPasskeyOf(c, id, credential, reason); err != nil {
+	if err := s.suspendPasskeyOf(c.Request().Context(), s.act(c, reason), id, credential); err != nil {
 		event := audit.Event{Kind: audit.KindPasskeySuspend, Subject: id, CredentialHash: audit.HashCredential(credential)}
 		return s.refuseAct(c, event, personPath(id), err)
 	}
 	return c.Redirect(http.StatusSeeOther, personPath(id)+"?done=done")
 }
 
-func (s *Server) suspendPasskeyOf(c echo.Context, holder identity.PSIdNat, credential []byte, reason string) error {
-	passkey, err := s.o.Registry.Passkey(c.Request().Context(), credential)
+// suspendPasskeyOf stops a passkey of that person's.
+func (s *Server) suspendPasskeyOf(ctx context.Context, act enroll.Act, holder identity.PSIdNat, credential []byte) error {
+	if _, err := s.o.Registry.Professional(ctx, holder); err != nil {
+		return unknownHere(holder, err)
+	}
+	passkey, err := s.o.Registry.Passkey(ctx, credential)
 	if err != nil {
 		return err
 	}
 	if passkey.Holder != holder {
 		return &enroll.Refusal{Reason: enroll.ReasonPasskeyUnknown, Holder: holder}
 	}
-	return s.o.Registry.SuspendPasskey(c.Request().Context(), s.act(c, reason), credential)
+	return s.o.Registry.SuspendPasskey(ctx, act, credential)
 }

@@ -49,7 +49,8 @@ func readObject(d *json.Decoder, members map[string]any) error {
 			return errors.New("a member that is unknown, or stands twice")
 		}
 		seen = append(seen, key)
-		if err := d.Decode(into); err != nil {
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil || string(value) == "null" || json.Unmarshal(value, into) != nil {
 			return fmt.Errorf("member %s: of another type", key)
 		}
 	}

@@ -71,7 +71,7 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 	if err != nil {
 		return err
 	}
-	if wantsJSON(c.Request()) {
+	if wantsJSON(c.Request()) || isMachine(c) {
 		refusal := refusalJSON{Reason: reason, Title: told.Title, Why: told.Why, Do: told.Do, Event: r.event}
 		if isMachine(c) {
 			refusal.Detail = told.Why
