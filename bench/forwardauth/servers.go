@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/redis/go-redis/v9"
 
+	"cpsgate/internal/heap"
 	"cpsgate/sessions"
 )
 
@@ -137,7 +137,6 @@ func serveChild(name string, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("-serve NAME FOLDER REDIS")
 	}
-	debug.SetGCPercent(50) // as cpsgate serve does
 	manager, _, err := openSessions(args[1], nil)
 	if err != nil {
 		return err
@@ -145,6 +144,7 @@ func serveChild(name string, args []string) error {
 	var handler http.Handler
 	switch name {
 	case ours:
+		heap.Spare(os.Environ()) // as cpsgate serve does
 		handler, err = wholeServer(args[0], manager)
 	case quick:
 		handler = bareHandler(manager.Find)

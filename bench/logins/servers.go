@@ -12,12 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"cpsgate/internal/heap"
 	"cpsgate/mtls"
 )
 
@@ -30,7 +30,7 @@ func serveChild(name, folder string) error {
 	}
 	server, config, err := s.bareServer(pair)
 	if name != bare {
-		debug.SetGCPercent(50) // as cpsgate serve does
+		heap.Spare(os.Environ()) // as cpsgate serve does
 		server, config, err = s.cardServer(pair, name == oursNew)
 	}
 	if err != nil {

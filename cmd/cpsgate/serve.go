@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"cpsgate/internal/heap"
 )
 
 // configFlag is shared by the commands that read the configuration file.
@@ -32,7 +34,7 @@ func (cmd serveCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	spareMemory(env.environ)
+	heap.Spare(env.environ)
 	log := slog.New(slog.NewJSONHandler(env.stderr, nil))
 	p, err := openProgram(env.ctx, c, log, env.now)
 	if err != nil {
