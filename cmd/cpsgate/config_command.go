@@ -56,7 +56,9 @@ func checkConfig(c *Config, env *environment) error {
 	defer os.RemoveAll(empty)
 	trial := *c
 	trial.Data = empty
-	p, err := openProgram(env.ctx, &trial, slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), env.now)
+	log := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	adoptLibraries(log)
+	p, err := openProgram(env.ctx, &trial, log, env.now)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ func (cmd demoCommand) Run(env *environment) (err error) {
 	}
 	defer file.Close()
 	log := slog.New(slog.NewJSONHandler(file, nil))
+	adoptLibraries(log)
 	c, err := loadConfig(d.Config, nil)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)

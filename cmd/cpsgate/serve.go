@@ -36,6 +36,7 @@ func (cmd serveCommand) Run(env *environment) error {
 	}
 	heap.Spare(env.environ)
 	log := slog.New(slog.NewJSONHandler(env.stderr, nil))
+	adoptLibraries(log)
 	p, err := openProgram(env.ctx, c, log, env.now)
 	if err != nil {
 		return unusable(err)
