@@ -4,10 +4,13 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"cpsgate/audit"
 	"cpsgate/internal/redislab"
+	"cpsgate/internal/softkey"
 	"cpsgate/internal/testpki"
 	"cpsgate/sessions"
 	"cpsgate/web"
@@ -15,7 +18,13 @@ import (
 
 func redisOf(t *testing.T, server *redislab.Server, prefix string) *sessions.Redis {
 	t.Helper()
-	r, err := sessions.OpenRedis(sessions.RedisOptions{URL: server.URL(), Prefix: prefix})
+	return watchedRedis(t, server, prefix, nil)
+}
+
+// watchedRedis tells of each round trip, a pipeline being one.
+func watchedRedis(t *testing.T, server *redislab.Server, prefix string, see func(commands int, took time.Duration, err error)) *sessions.Redis {
+	t.Helper()
+	r, err := sessions.OpenRedis(sessions.RedisOptions{URL: server.URL(), Prefix: prefix, Observe: see})
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
 	return r
@@ -88,4 +97,41 @@ func TestRatesHoldAcrossNodes(t *testing.T) {
 	if status := attempt(one); status != http.StatusTooManyRequests {
 		t.Errorf("without Redis: %d", status)
 	}
+}
+
+// TestRoundTripsOfAPasskeyLogin: what a whole login asks of Redis, from the
+// options to the first page, through all that is between.
+func TestRoundTripsOfAPasskeyLogin(t *testing.T) {
+	server := redislab.Start(t)
+	var trips, commands atomic.Int64
+	r := watchedRedis(t, server, "test:"+rand.Text()+":", func(n int, _ time.Duration, _ error) {
+		trips.Add(1)
+		commands.Add(int64(n))
+	})
+	h, b, _, key := enrolled(t, onRedis(r, nil))
+	login := func(what string, count uint32, most int64) {
+		t.Helper()
+		trips.Store(0)
+		commands.Store(0)
+		if a := b.useKey(key, softkey.SignCount(count)); a.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", what, a.status, a.body)
+		}
+		in := trips.Load()
+		if a := b.get("/"); a.header.Get("Location") != "/account" {
+			t.Fatalf("%s: not signed in: %d", what, a.status)
+		}
+		t.Logf("%s: %d round trips to be let in, %d with the first page; %d commands", what, in, trips.Load(), commands.Load())
+		if trips.Load() > most {
+			t.Errorf("%s takes %d round trips, not %d", what, trips.Load(), most)
+		}
+	}
+	login("in a browser that is signed out", 6, 4)
+	b.submit("/logout", nil)
+	login("once more", 7, 4)
+	stale := b.cookie("__Host-cps-session")
+	if _, err := h.sessions.EndOfHolder(t.Context(), h.last(audit.KindLoginFIDO2).Subject); err != nil {
+		t.Fatal(err)
+	}
+	b.setCookie("__Host-cps-session", stale)
+	login("in a browser whose session has ended elsewhere", 8, 5)
 }
