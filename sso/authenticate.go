@@ -102,12 +102,25 @@ const (
 
 // assertion is what is read of a client's JWT (RFC 7523 §3).
 type assertion struct {
-	Issuer    string        `json:"iss"`
-	Subject   string        `json:"sub"`
-	Audience  oidc.Audience `json:"aud"`
-	ID        string        `json:"jti"`
-	Expires   int64         `json:"exp"`
-	NotBefore int64         `json:"nbf"`
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	ID        string   `json:"jti"`
+	Expires   int64    `json:"exp"`
+	NotBefore int64    `json:"nbf"`
+}
+
+// audience is one text or several (RFC 7519 §4.1.3). The library's own panics
+// on what is no text.
+type audience []string
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if err := json.Unmarshal(b, &one); err == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(a))
 }
 
 // proveByAssertion judges a JWT signed by one of the client's keys: for us, for

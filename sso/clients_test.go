@@ -85,7 +85,7 @@ func TestClientsRefused(t *testing.T) {
 	}
 }
 
-func keyPair(t *testing.T) *ecdsa.PrivateKey {
+func keyPair(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -94,7 +94,7 @@ func keyPair(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func jwks(t *testing.T, key any) json.RawMessage {
+func jwks(t testing.TB, key any) json.RawMessage {
 	t.Helper()
 	b, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
 	if err != nil {
@@ -173,7 +173,7 @@ func TestClientsOfTheFile(t *testing.T) {
 }
 
 // assertionOf signs a client assertion; change bends it.
-func assertionOf(t *testing.T, key any, algorithm jose.SignatureAlgorithm, change map[string]any) string {
+func assertionOf(t testing.TB, key any, algorithm jose.SignatureAlgorithm, change map[string]any) string {
 	t.Helper()
 	claims := map[string]any{
 		"iss": "keyed", "sub": "keyed", "aud": issuer, "jti": rand.Text(), "iat": start.Unix(), "exp": start.Add(2 * time.Minute).Unix(),
@@ -235,6 +235,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 		"of another client":    assertionOf(t, key, jose.ES256, map[string]any{"iss": "app", "sub": "app"}),
 		"about another":        assertionOf(t, key, jose.ES256, map[string]any{"sub": "app"}),
 		"for another provider": assertionOf(t, key, jose.ES256, map[string]any{"aud": "https://elsewhere.test"}),
+		"for what is no text":  assertionOf(t, key, jose.ES256, map[string]any{"aud": []any{1, issuer}}),
 		"for nobody":           assertionOf(t, key, jose.ES256, map[string]any{"aud": nil}),
 		"over":                 assertionOf(t, key, jose.ES256, map[string]any{"exp": start.Add(-2 * time.Minute).Unix()}),
 		"without end":          assertionOf(t, key, jose.ES256, map[string]any{"exp": nil}),
@@ -355,21 +356,7 @@ func FuzzBegin(f *testing.F) {
 		f.Add(seed.Encode())
 	}
 	_, hash := sso.NewSecret()
-	clients, err := sso.NewClients(sso.ClientsOptions{Shelf: noShelf{}, Files: []sso.Client{{ID: "app", RedirectURIs: []string{callback}, SecretHash: hash}}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	keys, err := onceKeys()
-	if err != nil {
-		f.Fatal(err)
-	}
-	provider, err := sso.New(sso.Options{
-		Issuer: issuer, Keys: keys, Clients: clients, Shelf: noShelf{}, Once: noShelf{}, Sessions: noShelf{}, Person: nobody,
-		Tell: func(context.Context, sso.Event) (string, error) { return "", nil }, Now: func() time.Time { return start },
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
+	provider, _ := fuzzed(f, sso.Client{ID: "app", RedirectURIs: []string{callback}, SecretHash: hash})
 	f.Fuzz(func(t *testing.T, query string) {
 		form, err := url.ParseQuery(query)
 		if err != nil {

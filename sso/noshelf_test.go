@@ -25,3 +25,4 @@ func (noShelf) OfHolder(context.Context, identity.PSIdNat) ([]sessions.Session, 
 func (noShelf) HandlesOf(context.Context, ...identity.PSIdNat) (map[string]bool, error) {
 	return nil, nil
 }
+func (noShelf) First(context.Context, [32]byte, time.Time) (bool, error) { return true, nil }
