@@ -53,6 +53,18 @@ func (l limiter) wait(key string, now time.Time) time.Duration {
 	return delay
 }
 
+// left is zero while the key has something left at now, else how long until it
+// has. Nothing is used up by asking.
+func (l limiter) left(key string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tokens := l.of(key).allow.TokensAt(now)
+	if tokens >= 1 {
+		return 0
+	}
+	return time.Duration((1 - tokens) * float64(time.Minute) / float64(l.perMinute))
+}
+
 // of finds or makes the key's limiter. The caller holds mu.
 func (l limiter) of(key string) *limited {
 	if element, found := l.keys[key]; found {
@@ -83,10 +95,17 @@ func addressKey(address string) string {
 	return prefix.String()
 }
 
-// unhurried bounds all requests of an address; counted bounds the steps of
-// signing in. Loopback is no exception.
+// unhurried bounds all requests of an address but those that clients make by
+// themselves, see machineSSO; counted bounds the steps of signing in. Loopback is
+// no exception.
 func (s *Server) unhurried(next echo.HandlerFunc) echo.HandlerFunc {
-	return s.within(s.requests, next)
+	within := s.within(s.requests, next)
+	return func(c echo.Context) error {
+		if s.ofMachineSSO(c.Path()) {
+			return next(c)
+		}
+		return within(c)
+	}
 }
 
 func (s *Server) counted(next echo.HandlerFunc) echo.HandlerFunc {

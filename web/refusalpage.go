@@ -1,11 +1,14 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
+
+	"cpsgate/sso"
 )
 
 // refusalView is the page of every refusal and error.
@@ -44,6 +47,11 @@ func (s *Server) answerError(err error, c echo.Context) {
 	r.reason, r.err = reason, err
 	if c.Response().Committed {
 		return
+	}
+	var application *sso.Refusal
+	if errors.As(err, &application) && application.Number != "" { // recorded by the provider
+		r.event, r.recorded = application.Number, true
+		c.Response().Header().Set("X-Event-Id", r.event)
 	}
 	if after := retryAfter(err, a, s.o.Now()); after != "" {
 		c.Response().Header().Set("Retry-After", after)

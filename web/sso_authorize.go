@@ -24,9 +24,7 @@ func (s *Server) authorize(c echo.Context) error {
 		return s.refuseApplication(c, err)
 	}
 	if c.Request().Method == http.MethodPost {
-		// A form of another site's brings no cookie along (RFC 6265bis §5.2): look
-		// for the session at the next request.
-		return s.goOn(c, request)
+		return s.arrive(c, request)
 	}
 	return s.advance(c, request)
 }
@@ -84,9 +82,14 @@ func (s *Server) advance(c echo.Context, request sso.Request) error {
 	return s.ask(c, step, request, key)
 }
 
-// goOn keeps the request and comes back to it.
-func (s *Server) goOn(c echo.Context, request sso.Request) error {
-	key, err := s.wait(c, request)
+// arrive keeps a request that came by a form until the next request. A form of
+// another site's brings no cookie along (RFC 6265bis §5.2), so that neither the
+// session is known yet nor the cookie that requests already wait for: a new one
+// would take its place, and who is signing in elsewhere in this browser could not
+// go on. The request waits for any browser, for a moment; nobody has said
+// anything to it, so that whoever takes it could as well have made it.
+func (s *Server) arrive(c echo.Context, request sso.Request) error {
+	key, err := s.o.SSO.Wait(c.Request().Context(), request, nil)
 	if err != nil {
 		return s.refuseApplication(c, err)
 	}
@@ -117,21 +120,24 @@ func (s *Server) wait(c echo.Context, request sso.Request) (string, error) {
 	return s.o.SSO.Wait(c.Request().Context(), request, fingerprint(secret))
 }
 
-// resume takes the request back, in the browser that it waits for.
-func (s *Server) resume(c echo.Context, key string) (sso.Request, error) {
+// resume takes the request back, in the browser that it waits for; arriving
+// allows one that waits for none yet.
+func (s *Server) resume(c echo.Context, key string, arriving bool) (sso.Request, error) {
 	request, browser, err := s.o.SSO.Resume(c.Request().Context(), key)
-	if errors.Is(err, sso.ErrOver) {
+	switch {
+	case errors.Is(err, sso.ErrOver):
 		return sso.Request{}, reasonRequestOver
-	}
-	if err == nil && !sameBrowser(cookieValue(c, cookieRequest), browser) {
+	case err != nil || arriving && len(browser) == 0:
+		return request, err
+	case !sameBrowser(cookieValue(c, cookieRequest), browser):
 		return sso.Request{}, reasonRequestBrowser
 	}
-	return request, err
+	return request, nil
 }
 
-// continueSSO goes on with a request after a sign-in.
+// continueSSO goes on with a request that has just come, or after a sign-in.
 func (s *Server) continueSSO(c echo.Context) error {
-	request, err := s.resume(c, c.QueryParam("request"))
+	request, err := s.resume(c, c.QueryParam("request"), true)
 	if err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func (s *Server) answerSSO(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	request, err := s.resume(c, form.Get("request"))
+	request, err := s.resume(c, form.Get("request"), false)
 	if err != nil {
 		return err
 	}

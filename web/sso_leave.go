@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -36,6 +37,10 @@ func (s *Server) endSSO(c echo.Context) error {
 	switch {
 	case nobody && c.Request().Method == http.MethodPost:
 		return s.askToLeave(c, request) // a form of another site's brings no cookie along
+	case nobody && cookieValue(c, cookieSession) == "":
+		// Nothing is theirs to forget; another site's link must not disturb a
+		// sign-in that has begun here.
+		return c.Redirect(http.StatusSeeOther, cmp.Or(request.Back, pathSignedOut))
 	case nobody:
 		return s.signedOutTo(c, request, "")
 	case s.o.SSO.Proves(ctx, request, &r.session):

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,9 +20,8 @@ func (s *Server) ssoRoutes(e *echo.Echo) {
 	if s.o.SSO == nil {
 		return
 	}
-	endpoints := echo.WrapHandler(s.o.SSO.Endpoints())
 	for _, path := range sso.EndpointPaths() {
-		e.Any(path, endpoints) // each knows its methods, and answers clients in their own terms
+		e.Any(path, s.machineSSO) // each knows its methods, and answers clients in their own terms
 		s.csrf.AddInsecureBypassPattern(path)
 	}
 	// Other sites lead people here, some by a form (OpenID Connect Core
@@ -40,4 +40,28 @@ func (s *Server) ssoRoutes(e *echo.Echo) {
 		{http.MethodPost, pathApplications + "/rotate-secret", adminRoles, s.rotateApplication},
 		{http.MethodPost, pathApplications + "/remove", adminRoles, s.removeApplication},
 	})
+}
+
+// ofMachineSSO tells whether a route is an endpoint that clients call by
+// themselves.
+func (s *Server) ofMachineSSO(route string) bool {
+	return s.o.SSO != nil && slices.Contains(sso.EndpointPaths(), route)
+}
+
+// machineSSO answers what clients ask by themselves. The address pays for what
+// proves nothing, as everywhere; a client that proves itself has a rate of its
+// own, wherever it asks from. The account of the request takes the number under
+// which a refusal stands in the audit.
+func (s *Server) machineSSO(c echo.Context) error {
+	key, now := addressKey(c.RealIP()), s.o.Now()
+	if wait := s.requests.left(key, now); wait > 0 {
+		requestOf(c).reason = string(reasonTooMany)
+		s.o.SSO.TooMany(c.Response(), c.Request(), wait)
+		return nil
+	}
+	if !s.o.SSO.Serve(c.Response(), c.Request()) {
+		s.requests.wait(key, now)
+	}
+	requestOf(c).event = c.Response().Header().Get("X-Event-Id")
+	return nil
 }

@@ -1,0 +1,173 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"cpsgate/internal/testpki"
+	"cpsgate/sessions"
+	"cpsgate/sso"
+	"cpsgate/web"
+)
+
+// foreignForm sends an application's request as a form of its own site does: what
+// browsers keep for this site does not come along (RFC 6265bis §5.2).
+func (b *browser) foreignForm(query string) answer {
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, mainOrigin+sso.PathAuthorize, strings.NewReader(query))
+	must(b.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	r.Header.Set("Origin", appOrigin)
+	client := *b.client
+	client.Jar = nil
+	response, err := client.Do(r)
+	must(b.t, err)
+	b.cookies.SetCookies(r.URL, response.Cookies()) // what comes back is kept: the form leads the whole tab here
+	return answer{response.StatusCode, response.Header, read(b.t, response.Body), response.Request.URL}
+}
+
+// A form of another site neither takes a place that somebody's sign-in stands on
+// nor says anything for anybody.
+func TestAFormOfAnotherSiteDisturbsNobody(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	u, err := url.Parse(a.start())
+	must(t, err)
+	b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+	doors := b.follow(b.get(a.start())) // a sign-in is under way
+	mine := b.cookie("__Host-cps-request")
+	came := b.foreignForm(u.RawQuery)
+	if got := b.cookie("__Host-cps-request"); mine == "" || got != mine || len(came.header.Values("Set-Cookie")) != 0 {
+		t.Fatalf("the cookie %q is now %q", mine, got)
+	}
+	second := b.follow(came)
+	a.redeem(b.byCard(doors).url)
+	a.redeem(b.byCard(second).url)
+
+	// What came by a form has been answered by nobody, and can be answered once it
+	// waits for a browser only.
+	came = b.foreignForm(u.RawQuery + "&prompt=consent")
+	to, err := url.Parse(came.header.Get("Location"))
+	must(t, err)
+	if got := b.submit("/oauth/continue", url.Values{"request": {to.Query().Get("request")}, "answer": {"agree"}}); got.status != http.StatusForbidden {
+		t.Errorf("answered: %d %s", got.status, got.header.Get("Location"))
+	}
+	// It waits for a moment, not for a person.
+	came = b.foreignForm(u.RawQuery)
+	o.h.pass(61e9)
+	if got := b.follow(came); got.status != http.StatusForbidden {
+		t.Errorf("a minute later: %d", got.status)
+	}
+}
+
+// A link of another site to the way out clears nothing where nobody is signed in.
+func TestSigningNobodyOutDisturbsNobody(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+	doors := b.follow(b.get(a.start()))
+	out := b.get("/oauth/logout?" + url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {appOrigin + "/bye"}}.Encode())
+	if out.header.Get("Location") != appOrigin+"/bye" || len(out.header.Values("Set-Cookie")) != 0 || out.header.Get("Clear-Site-Data") != "" {
+		t.Errorf("%d %v", out.status, out.header)
+	}
+	a.redeem(b.byCard(doors).url)
+}
+
+// The number on the page is that of the provider's event, and of the log's line.
+func TestTheNumberOnThePageIsTheAudits(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	for name, tt := range map[string]struct{ path, kind string }{
+		"a request": {a.start(oauth2.SetAuthURLParam("redirect_uri", "https://evil.test/")), sso.EventSignIn},
+		"a way out": {"/oauth/logout?client_id=app&post_logout_redirect_uri=https%3A%2F%2Fevil.test", sso.EventLogout},
+	} {
+		page := o.h.browser().get(tt.path)
+		number := eventNumber.FindStringSubmatch(page.body)
+		e := o.h.last(tt.kind)
+		if number == nil || number[1] != e.ID || page.header.Get("X-Event-Id") != e.ID || !strings.Contains(o.h.log.String(), `"event":"`+e.ID+`"`) {
+			t.Errorf("%s: the page shows %v, the header %q, the audit has %s", name, number, page.header.Get("X-Event-Id"), e.ID)
+		}
+	}
+	form := strings.NewReader("grant_type=authorization_code&code=x&redirect_uri=x&client_id=app")
+	r, err := http.NewRequest(http.MethodPost, mainOrigin+sso.PathToken, form)
+	must(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	got := o.h.browser().send(r)
+	if e := o.h.last(sso.EventToken); got.status != http.StatusUnauthorized || got.header.Get("X-Event-Id") != e.ID || !strings.Contains(o.h.log.String(), `"event":"`+e.ID+`"`) {
+		t.Errorf("a client's: %d %q, the audit has %s", got.status, got.header.Get("X-Event-Id"), e.ID)
+	}
+}
+
+// Where too many ways out wait, people are told to try again.
+func TestAFullWayOutIsToldAsSuch(t *testing.T) {
+	o := ssoHouse(t, func(s *sso.Options) {
+		s.Once = sessions.NewOnce(sessions.OnceOptions{MaxOf: map[string]int{"sso.logout": 1}, Now: s.Now})
+	})
+	a := o.app()
+	b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+	a.redeem(b.byCard(b.follow(b.get(a.start()))).url)
+	b.get("/oauth/logout?client_id=app").says(t, http.StatusOK, "Vous déconnecter partout")
+	page := b.get("/oauth/logout?client_id=app")
+	page.says(t, http.StatusServiceUnavailable, "Le service n’est pas disponible pour le moment", "Réessayez dans quelques minutes.")
+	if page.header.Get("Retry-After") != "120" || len(o.open(t)) != 1 {
+		t.Errorf("%v", page.header)
+	}
+}
+
+// What clients ask by themselves is counted as theirs once they have proved
+// themselves, and as their address's before; beyond either they are told so as
+// OAuth tells it.
+func TestRatesOfClients(t *testing.T) {
+	o := &signOn{h: quietHouse(t)}
+	o.h.publish()
+	p := o.plan(t, func(s *sso.Options) { s.ClientRate = 60 })
+	provider := p.options
+	p.options = func(w *web.Options) {
+		provider(w)
+		w.Limits.RequestsPerMinute = 20
+	}
+	o.h.wire(p)
+	o.h.mainAddr = o.h.listen(o.h.web.Main(), false)
+	a := o.app() // reads the discovery document: one of the twenty
+	ask := func(secret string) answer {
+		r, err := http.NewRequest(http.MethodPost, mainOrigin+sso.PathIntrospect, strings.NewReader("token=x"))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("app", secret)
+		return o.h.browser().send(r)
+	}
+	for range 60 {
+		if got := ask(a.config.ClientSecret); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	tooMany := func(what string, got answer) {
+		t.Helper()
+		if got.status != http.StatusTooManyRequests || !strings.Contains(got.body, `"error":"temporarily_unavailable"`) ||
+			got.header.Get("Retry-After") == "" || got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %v %s", what, got.status, got.header, got.body)
+		}
+	}
+	tooMany("a client that has asked too often", ask(a.config.ClientSecret))
+	refused := 0
+	for ask("wrong").status == http.StatusUnauthorized {
+		refused++
+	}
+	if refused != 18 { // with the two before
+		t.Errorf("%d wrong secrets are listened to", refused)
+	}
+	tooMany("an address that has guessed too often", ask("wrong"))
+	tooMany("whoever else is at that address", ask(a.config.ClientSecret))
+	if got := o.h.browser().get("/"); got.status != http.StatusTooManyRequests || !strings.Contains(got.body, "Trop d’essais") {
+		t.Errorf("a person there: %d", got.status)
+	}
+	o.h.pass(4e9)
+	if got := ask(a.config.ClientSecret); got.status != http.StatusOK {
+		t.Errorf("a moment later: %d %s", got.status, got.body)
+	}
+}
