@@ -10,7 +10,7 @@ chromium libnss3-tools
 pcscd vsmartcard-vpcd softhsm2 opensc libpcsclite-dev libfido2-dev
 "
 tests="
-git curl openssl nginx apache2-bin libapache2-mod-auth-openidc redis-server redis-sentinel redis-tools libfaketime
+git curl openssl nginx libnginx-mod-stream apache2-bin libapache2-mod-auth-openidc redis-server redis-sentinel redis-tools libfaketime
 xvfb xauth xdotool
 fido2-tools python3-fido2 python3-pyscard
 "

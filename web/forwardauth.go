@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cpsgate/audit"
@@ -54,6 +55,7 @@ type forwardDoor struct {
 	gate    *forwardauth.Gate
 	proxies []netip.Prefix
 	told    limiter // refusals that stand in the audit, by what they are about
+	warned  sync.Once
 }
 
 // fronted is the main host's router, with the door of the proxies before it.
@@ -73,9 +75,21 @@ func (s *Server) fronted(next http.Handler) http.Handler {
 		case pathForwardSignOut:
 			d.serve(w, r, d.signOut)
 		default:
+			d.warn(r)
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// warn says once that browsers come from the address of a named proxy: what
+// they send could pass for what it says.
+func (d *forwardDoor) warn(r *http.Request) {
+	if d.named(r.RemoteAddr) {
+		d.warned.Do(func() {
+			d.o.Logger.WarnContext(r.Context(), "pages are asked for from the address of a forward-auth proxy", "address", peerOf(r.RemoteAddr).String(),
+				"means", "whoever comes that way may pass for the proxy: let it announce browsers by the PROXY protocol, or ask from another address")
+		})
+	}
 }
 
 // forwardedRequest is what a named proxy says of a request to an application.

@@ -51,6 +51,9 @@ type MainConfig struct {
 	Origin      string `yaml:"origin"`      // https://sso.example.fr, as browsers write it
 	Certificate string `yaml:"certificate"` // PEM chain, leaf first
 	Key         string `yaml:"key"`         // PEM private key, not readable by others
+	// ProxyProtocol lists the addresses of those who pass browsers' connections
+	// on and announce them by the PROXY protocol; each of theirs must be.
+	ProxyProtocol []string `yaml:"proxy_protocol"`
 }
 
 // CardConfig is the listener that asks for the card's certificate.
@@ -62,7 +65,8 @@ type CardConfig struct {
 	Certificate string `yaml:"certificate"` // for the origin's host and, with wildcard, *.host; empty: that of main
 	Key         string `yaml:"key"`
 
-	Proxies ProxiesConfig `yaml:"proxies"`
+	ProxyProtocol []string      `yaml:"proxy_protocol"` // as main's
+	Proxies       ProxiesConfig `yaml:"proxies"`
 }
 
 // AdminConfig is the listener of /livez and /readyz.
@@ -288,6 +292,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := checkListeners(c.Main.Listen, c.Card.Listen, c.Admin.Listen); err != nil {
+		return err
+	}
+	if _, err := openAnnouncers(c); err != nil {
 		return err
 	}
 	if err := checkOrigins(c); err != nil {

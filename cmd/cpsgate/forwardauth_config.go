@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"cpsgate/identity"
@@ -101,23 +100,9 @@ func (r ForwardRuleConfig) check(key string, levels sso.Levels) error {
 	return nil
 }
 
-// prefixes reads the proxies' addresses. Everybody is nobody's proxy.
+// prefixes reads the proxies' addresses.
 func (c *ForwardAuthConfig) prefixes() ([]netip.Prefix, error) {
-	var prefixes []netip.Prefix
-	for _, s := range c.Proxies {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			var a netip.Addr
-			if a, err = netip.ParseAddr(s); err == nil {
-				p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
-			}
-		}
-		if err != nil || p.Bits() == 0 || strings.Contains(s, "%") {
-			return nil, fmt.Errorf("forward_auth.proxies: %q is no address, nor a prefix of some", s)
-		}
-		prefixes = append(prefixes, p.Masked())
-	}
-	return prefixes, nil
+	return addressPrefixes("forward_auth.proxies", c.Proxies)
 }
 
 // application is what the configuration says, as the gate takes it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 
 	"cpsgate/mtls"
@@ -22,7 +23,8 @@ type MutualTLSConfig struct {
 	Key         string `yaml:"key"`
 	// ClientAuthorities is a file or folder of the CA certificates that issue the
 	// applications' certificates: neither those of cards nor the ones above them.
-	ClientAuthorities string `yaml:"client_authorities"`
+	ClientAuthorities string   `yaml:"client_authorities"`
+	ProxyProtocol     []string `yaml:"proxy_protocol"` // as main's
 }
 
 func (c *MutualTLSConfig) on() bool { return c.Listen != "" }
@@ -36,7 +38,7 @@ func (c *MutualTLSConfig) setDefaults(main MainConfig) {
 // check wants all of it or nothing, at an origin of its own.
 func (c *MutualTLSConfig) check(others ...string) error {
 	if !c.on() {
-		if *c != (MutualTLSConfig{}) {
+		if !reflect.DeepEqual(*c, MutualTLSConfig{}) {
 			return errors.New("sso.mutual_tls.listen: is needed with the rest of it")
 		}
 		return nil

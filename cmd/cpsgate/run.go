@@ -52,6 +52,8 @@ type program struct {
 	cardTLS  *tls.Config
 
 	mutualTLS *tls.Config // of applications that prove themselves by certificate; nil: no such listener
+
+	announcers announcers // who tells whose connection it is
 }
 
 // listeners are the three sockets of design §4, bound by the caller, and a
@@ -99,6 +101,9 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 		return nil, err
 	}
 	if err := p.loadCertificates(c, now()); err != nil {
+		return nil, err
+	}
+	if p.announcers, err = openAnnouncers(c); err != nil {
 		return nil, err
 	}
 	party, err := openParty(c, now)
@@ -305,12 +310,12 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	admin := p.server(p.adminHandler())
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, main, tls.NewListener(l.main, p.mainTLS())) })
-	group.Go(func() error { return serve(ctx, card, tls.NewListener(l.card, p.cardTLS)) })
+	group.Go(func() error { return serve(ctx, main, secured(l.main, p.announcers.main, p.mainTLS())) })
+	group.Go(func() error { return serve(ctx, card, secured(l.card, p.announcers.card, p.cardTLS)) })
 	group.Go(func() error { return serve(ctx, admin, l.admin) })
 	if p.mutualTLS != nil {
 		mutual := p.server(p.sso.MutualTLS())
-		group.Go(func() error { return serve(ctx, mutual, tls.NewListener(l.mutual, p.mutualTLS)) })
+		group.Go(func() error { return serve(ctx, mutual, secured(l.mutual, p.announcers.mutual, p.mutualTLS)) })
 	}
 	group.Go(func() error { p.sessions.Run(ctx); return nil })
 	group.Go(func() error { p.web.Run(ctx); return nil })

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -143,19 +142,11 @@ func openProxies(c ProxiesConfig) (*mtls.Proxies, error) {
 	if len(c.From) == 0 && c.Form == "" && c.Header == "" {
 		return nil, nil
 	}
-	options := mtls.ProxyOptions{Form: mtls.ProxyForm(c.Form), Header: c.Header}
-	for _, s := range c.From {
-		prefix, err := netip.ParsePrefix(s)
-		if err != nil {
-			address, err := netip.ParseAddr(s)
-			if err != nil {
-				return nil, fmt.Errorf("card.proxies.from: %q is neither an address nor a prefix", s)
-			}
-			prefix = netip.PrefixFrom(address, address.BitLen())
-		}
-		options.From = append(options.From, prefix)
+	from, err := addressPrefixes("card.proxies.from", c.From)
+	if err != nil {
+		return nil, err
 	}
-	proxies, err := mtls.NewProxies(options)
+	proxies, err := mtls.NewProxies(mtls.ProxyOptions{From: from, Form: mtls.ProxyForm(c.Form), Header: c.Header})
 	if err != nil {
 		return nil, fmt.Errorf("card.proxies: %w", err)
 	}

@@ -128,6 +128,7 @@ func confined() map[string][]string {
 		"github.com/alicebob/miniredis":   {"sessions/..."}, // its tests
 		"github.com/alecthomas/kong":      {"cmd/cpsgate", "cmd/cardside", "internal/virtualcard/cmd/virtualcps", "internal/demo/cmd/demostack"},
 		"github.com/goccy/go-yaml":        {"cmd/cpsgate", "cmd/cardside"},
+		"github.com/pires/go-proxyproto":  {"cmd/cpsgate"},
 		"github.com/chromedp":             {"internal/chromium", "web/...", "cmd/cpsgate"},
 		"github.com/coreos/go-oidc":       {"internal/demo", "web/..."}, // a client that shares no code with the provider; web's tests
 		"golang.org/x/oauth2":             {"internal/demo", "web/..."},
