@@ -115,63 +115,6 @@ func TestDeskPolicyUnmet(t *testing.T) {
 	p.ended(id, err, string(cardside.ReasonPolicy))
 }
 
-// TestDeskResets: a card that holds something is emptied once the desk allows
-// it, and not before.
-func TestDeskResets(t *testing.T) {
-	g := openDesk(t, func(g *guichet) { g.config.Desk.Reset = "alone" })
-	p := g.comes(testpki.CardSpec{}, virtualcard.Options{PIN: "314159", FIDO: authenticator.Options{ResetWindow: -1}})
-	before := p.chip.Engine().State()
-	id, code := g.ticket("")
-	o := p.options(code)
-	o.Erase = true
-	waited := 0
-	o.Desk = func(step desk.Step) {
-		if waited++; waited > 1 {
-			return
-		}
-		p.untouched(before)
-		if _, err := g.p.registry.AllowReset(t.Context(), console, id); err != nil || step != desk.StepResetNeeded {
-			t.Errorf("%s: %v", step, err)
-		}
-	}
-	outcome, err := desk.Enrol(t.Context(), o)
-	if err != nil || outcome.Passkey.State != "active" || outcome.PIN != desk.PINChosen || !outcome.Left.Erased || waited == 0 {
-		t.Fatalf("%+v, %v, waited %d times", outcome, err, waited)
-	}
-	if after := p.chip.Engine().State(); len(after.Credentials) != 1 || bytes.Equal(after.MasterKey, before.MasterKey) {
-		t.Error("it was not emptied")
-	}
-	if _, steps := g.state(id); steps != "opened claimed reset-needed reset reset-done card-pin card options pin registered active" {
-		t.Error(steps)
-	}
-}
-
-// TestDeskVouches: where the certificate cannot be used, the operator's word
-// stands for it, by policy, and the evidence says so.
-func TestDeskVouches(t *testing.T) {
-	g := openDesk(t, func(g *guichet) { g.config.Desk.DeskProof = "alone" })
-	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
-	if _, err := g.p.registry.Grant(t.Context(), console, identity.PSIdNat(p.card.IdNat), identity.RoleAuditor); err != nil { // makes the person known
-		t.Fatal(err)
-	}
-	id, code := g.ticket(p.card.IdNat)
-	o := p.options(code)
-	o.Module = "/nowhere/module.so"
-	o.Desk = func(step desk.Step) {
-		if _, err := g.p.registry.AllowDeskProof(t.Context(), console, id, ""); err != nil || step != desk.StepCertificateMissing {
-			t.Errorf("%s: %v", step, err)
-		}
-	}
-	outcome, err := desk.Enrol(t.Context(), o)
-	if err != nil || outcome.Passkey.State != "active" || outcome.Proof != desk.ProofDesk || outcome.TokenID != "" {
-		t.Fatalf("%+v, %v", outcome, err)
-	}
-	all, err := g.p.registry.Passkeys(t.Context(), identity.PSIdNat(p.card.IdNat))
-	if err != nil || len(all) != 1 || all[0].Proof.Kind != identity.ProofDesk {
-		t.Errorf("%+v, %v", all, err)
-	}
-}
-
 // TestPINsAreCleared: what the person typed is in none of the buffers that it was
 // handed over in, once the sitting is over, well or not.
 func TestPINsAreCleared(t *testing.T) {

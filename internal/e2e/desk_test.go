@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -31,40 +30,12 @@ func shows(t *testing.T, tab *chromium.Tab, text string) {
 	tab.Shows(text)
 }
 
-// openDesk makes the first administrator by the command line, who then signs in
-// by certificate and becomes an operator by the pages.
-func (h *hospital) openDesk() *chromium.Tab {
-	h.t.Helper()
-	chief, err := h.pki.Card(testpki.CardSpec{FamilyName: "EXEMPLE-GUICHET", GivenName: "Dominique", Profession: 60})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.cpsgate("people", "grant", "--data", h.path("data"), "--reason", "premier administrateur", chief.IdNat, "admin")
-	tab := h.browserOf(chief)
-	tab.Go(h.main)
-	tab.Click(`a[data-door="card"]`)
-	tab.WaitFor(".person")
-	tab.Go(h.main + "/desk/people/" + url.PathEscape(chief.IdNat))
-	tab.Click(`form[action$="/roles/grant"]:has(input[value="operator"]) button`)
-	tab.WaitFor(`form[action$="/roles/withdraw"]:has(input[value="operator"])`)
-	tab.Go(h.main + "/desk")
-	return tab
-}
-
-// opensTicket opens one by the keyboard alone, and reads its code off the page.
-func (h *hospital) opensTicket(tab *chromium.Tab) (code string) {
-	h.t.Helper()
-	until(h.t, tab, "the field has the focus", `document.activeElement?.id === "who"`)
-	tab.Press(chromium.KeyEnter)
-	tab.WaitFor(".code")
-	return strings.Join(strings.Fields(strings.ReplaceAll(tab.Text(".code"), "–", " ")), "-")
-}
-
 // enrols goes from a ticket to a passkey at the desk, and holds the desk's page
 // against each step as it happens.
-func (p *professional) enrols(tab *chromium.Tab) {
+func (s *staff) enrols(p *professional) {
 	p.t.Helper()
-	w := p.cardside("enroll", p.opensTicket(tab), "--module", p.token.Module, "--workstation", "GUICHET-2", "--card-pin-fd", "3", "--pin-fd", "4")
+	tab := s.operator
+	w := p.cardside("enroll", s.opensTicket(""), "--module", p.token.Module, "--workstation", "GUICHET-2", "--card-pin-fd", "3", "--pin-fd", "4")
 	shows(p.t, tab, "Code saisi sur le poste")
 	shows(p.t, tab, "code à 4 chiffres")
 	pictures(p.t, tab, "desk-card-pin")
@@ -136,21 +107,34 @@ func (p *professional) shut(w *workstation, since time.Time, reasons ...string) 
 
 // TestDeskToSignInToLostCard is the desk's whole story: an empty database, the
 // first administrator, a blank card enrolled under the operator's eyes, its
-// holder signed in with it, the card reported lost.
+// holder signed in with it, the card reported lost by the way of the guide;
+// found, brought back by two, and at last taken out of service.
 func TestDeskToSignInToLostCard(t *testing.T) {
 	chromium.Need(t)
 	h := openHospital(t, nil)
-	tab := h.openDesk()
+	s := h.openDesk()
 	p := h.comes(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10}, virtualcard.Options{})
-	p.enrols(tab)
-	session := p.signsIn()
+	s.enrols(p)
 
-	tab.Go(h.main + "/desk/people/" + url.PathEscape(p.card.IdNat))
-	chromium.Eval[bool](tab, `document.querySelector('form[action$="/revoke"]').closest("details").open = true`)
-	tab.Type(`form[action$="/revoke"] input`, "perdue")
+	session := p.signsIn()
+	s.finds(p.card)
+	s.writes("suspend", "Carte perdue ou volée", "déclarée perdue au téléphone")
 	reported := time.Now()
-	tab.Press(chromium.KeyEnter)
-	p.shut(session, reported, "card-revoked", "passkey-revoked")
+	s.operator.Press(chromium.KeyEnter)
+	p.shut(session, reported, "card-suspended", "passkey-suspended")
+	shows(t, s.operator, "C’est fait, et inscrit au journal.")
+
+	s.writes("reactivate", "Remettre en service", "retrouvée")
+	s.operator.Press(chromium.KeyEnter)
+	shows(t, s.operator, "Une autre personne doit l’approuver")
+	s.approves("Remettre une carte en service")
+
+	session = p.signsIn()
+	s.finds(p.card)
+	s.writes("revoke", "Retirer du service", "cassée")
+	revoked := time.Now()
+	s.operator.Press(chromium.KeyEnter)
+	p.shut(session, revoked, "card-revoked", "passkey-revoked")
 	h.cpsgate("audit", "verify", "--data", h.path("data"))
 }
 
@@ -159,14 +143,14 @@ func TestDeskToSignInToLostCard(t *testing.T) {
 func TestDeskToSignInToRevokedCertificate(t *testing.T) {
 	chromium.Need(t)
 	h := openHospital(t, nil)
-	tab := h.openDesk()
+	s := h.openDesk()
 	p := h.comes(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10}, virtualcard.Options{})
-	p.enrols(tab)
+	s.enrols(p)
 	session := p.signsIn()
 
 	p.card.Revoke(time.Now(), testpki.ReasonKeyCompromise)
 	h.publish(time.Now())
 	p.shut(session, time.Now(), "card-suspended", "passkey-suspended", "revoked")
-	tab.Go(h.main + "/desk/people/" + url.PathEscape(p.card.IdNat))
-	wantText(t, tab, "main", "uspendue")
+	s.finds(p.card)
+	wantText(t, s.operator, "main", "uspendue")
 }

@@ -138,7 +138,6 @@ func (h *hospital) configure(change func(map[string]any)) {
 		"admin": map[string]any{"listen": h.admin},
 		"trust": map[string]any{"anchors": []string{h.path("anchors")}, "intermediates": []string{h.path("authorities")}, "crls": h.path("crls")},
 		"pages": map[string]any{"name": "Hôpital Exemple", "support_label": "service informatique", "support_phone": "01 99 00 00 00"},
-		"desk":  map[string]any{"grant": "alone"},
 	}
 	if change != nil {
 		change(c)
@@ -216,10 +215,10 @@ func (h *hospital) browserOf(card *testpki.Card) *chromium.Tab {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.write(h.path("operator.p12"), p12)
+	h.write(h.path(card.IdNat+".p12"), p12)
 	home := chromium.NewHome(h.t)
 	home.Trust(h.t, h.path("root.pem"))
-	home.Import(h.t, h.path("operator.p12"), "demo")
+	home.Import(h.t, h.path(card.IdNat+".p12"), "demo")
 	home.Choose("https://[*.]cps.localhost", card.IdNat)
 	return chromium.Start(h.t, home).Tab(h.t)
 }
