@@ -80,23 +80,24 @@ type Scope string
 
 // The scopes.
 const (
-	ScopePeople     Scope = "people"     // search, import, export
-	ScopeTickets    Scope = "tickets"    // open, cancel, list
-	ScopeVouch      Scope = "vouch"      // ask that a ticket do without the card's certificate
-	ScopeReset      Scope = "reset"      // ask that a ticket's applet be emptied
-	ScopeCards      Scope = "cards"      // suspend, revoke, replace; import of oppositions
-	ScopeReactivate Scope = "reactivate" // ask that a suspended card come back
-	ScopePasskeys   Scope = "passkeys"   // suspend
-	ScopeRoles      Scope = "roles"      // ask that somebody get a role; withdraw
-	ScopeApprovals  Scope = "approvals"  // follow and decline requests; approve where Policy.ProgramsApprove
-	ScopeAudit      Scope = "audit"      // search, export
-	ScopeStatistics Scope = "statistics" // figures
+	ScopePeople       Scope = "people"        // search, export
+	ScopePeopleImport Scope = "people-import" // add and change people by file
+	ScopeTickets      Scope = "tickets"       // open, cancel, list
+	ScopeVouch        Scope = "vouch"         // ask that a ticket do without the card's certificate
+	ScopeReset        Scope = "reset"         // ask that a ticket's applet be emptied
+	ScopeCards        Scope = "cards"         // suspend, revoke, replace; import of oppositions
+	ScopeReactivate   Scope = "reactivate"    // ask that a suspended card come back
+	ScopePasskeys     Scope = "passkeys"      // suspend
+	ScopeRoles        Scope = "roles"         // ask that somebody get a role; withdraw
+	ScopeApprovals    Scope = "approvals"     // follow and decline requests; approve where Policy.ProgramsApprove
+	ScopeAudit        Scope = "audit"         // search, export
+	ScopeStatistics   Scope = "statistics"    // figures
 )
 
 // Scopes lists all of them.
 func Scopes() []Scope {
 	return []Scope{
-		ScopePeople, ScopeTickets, ScopeVouch, ScopeReset, ScopeCards, ScopeReactivate, ScopePasskeys, ScopeRoles, ScopeApprovals,
+		ScopePeople, ScopePeopleImport, ScopeTickets, ScopeVouch, ScopeReset, ScopeCards, ScopeReactivate, ScopePasskeys, ScopeRoles, ScopeApprovals,
 		ScopeAudit, ScopeStatistics,
 	}
 }
@@ -120,6 +121,7 @@ var (
 	rightGrant    = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopeRoles, fresh: true}
 	rightClients  = right{roles: []identity.Role{identity.RoleAdmin}, fresh: true}
 	rightPeople   = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeople}
+	rightImport   = right{roles: []identity.Role{identity.RoleAdmin}, scope: ScopePeopleImport}
 	rightOpposed  = right{roles: []identity.Role{identity.RoleAdmin, identity.RoleOperator}, scope: ScopeCards}
 )
 

@@ -90,17 +90,15 @@ func (a *admission) findCard(ctx context.Context, u Unit) (seen bool, err error)
 
 // savePerson keeps what the certificate says; roles and user handle stay.
 func (a *admission) savePerson(ctx context.Context, u Unit) error {
-	p := a.holder.Professional
-	known, err := u.Professional(ctx, p.IdNat)
-	switch {
-	case err == nil:
-		p.Roles, p.UserHandle = known.Roles, known.UserHandle
-	case errors.Is(err, ErrNotFound):
-		p.Roles, p.UserHandle = nil, make([]byte, userHandleBytes)
+	p, err := u.Professional(ctx, a.holder.Professional.IdNat)
+	if errors.Is(err, ErrNotFound) {
+		p, err = identity.Professional{IdNat: a.holder.Professional.IdNat, UserHandle: make([]byte, userHandleBytes)}, nil
 		rand.Read(p.UserHandle) // never fails since Go 1.24
-	default:
+	}
+	if err != nil {
 		return err
 	}
+	p = certified(p, a.holder.Professional)
 	if err := u.SaveProfessional(ctx, p); err != nil {
 		return err
 	}

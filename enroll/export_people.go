@@ -2,11 +2,8 @@ package enroll
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"io"
-	"strconv"
-	"strings"
 
 	"cpsgate/audit"
 	"cpsgate/identity"
@@ -24,33 +21,30 @@ func (r *Registry) ExportPeople(ctx context.Context, act Act, out io.Writer) (n 
 	if err != nil {
 		return 0, err
 	}
-	w := csv.NewWriter(out)
-	err = w.Write([]string{
-		fieldIdNat, fieldFamilyName, fieldGivenName, fieldTitle, fieldProfession,
-		fieldTraining, fieldSpecialties, fieldStructure, fieldEmployer,
-	})
+	table := NewTable(out)
+	head := []string{fieldIdNat}
+	for _, a := range attributes {
+		head = append(head, string(a.name))
+	}
+	err = table.Row(head...)
 	for page := (Range{By: ByIdNat, Limit: progressEvery}); err == nil; {
 		var people []identity.Professional
 		if people, err = r.records.PeopleBetween(ctx, page); err != nil || len(people) == 0 {
 			break
 		}
 		for _, p := range people {
-			err = errors.Join(err, w.Write(personCells(p)))
+			err = errors.Join(err, table.Row(personCells(p)...))
 		}
 		n += len(people)
 		page.After = Place{IdNat: string(people[len(people)-1].IdNat)}
 	}
-	w.Flush()
-	return n, errors.Join(err, w.Error())
+	return n, errors.Join(err, table.Flush())
 }
 
 func personCells(p identity.Professional) []string {
-	profession := ""
-	if p.Profession != 0 {
-		profession = strconv.Itoa(int(p.Profession))
+	cells := []string{string(p.IdNat)}
+	for _, a := range attributes {
+		cells = append(cells, a.text(p))
 	}
-	return []string{
-		string(p.IdNat), p.FamilyName, p.GivenName, p.Title, profession,
-		strconv.FormatBool(p.Training), strings.Join(p.Specialties, " "), string(p.Structure), p.Employer,
-	}
+	return cells
 }

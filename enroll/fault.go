@@ -21,6 +21,7 @@ const (
 	FaultRowLong       Fault = "row-long"       // Value: which row
 
 	FaultRowBroken     Fault = "row-broken"
+	FaultRowCut        Fault = "row-cut"     // the last one, which nothing ends
 	FaultEncoding      Fault = "encoding"    // Field
 	FaultLong          Fault = "long"        // Field
 	FaultUnprintable   Fault = "unprintable" // Field
@@ -34,6 +35,7 @@ const (
 	FaultSpecialty     Fault = "specialty"   // Value
 	FaultSpecialties   Fault = "specialties"
 	FaultStructure     Fault = "structure"       // Value
+	FaultProved        Fault = "proved"          // a note: a certificate said otherwise; Field, Value: what the file says
 	FaultCardNumber    Fault = "card-number"     // Value
 	FaultOtherHolder   Fault = "other-holder"    // Value: whom the file says
 	FaultOppositionDay Fault = "opposition-date" // Value
@@ -43,8 +45,9 @@ const (
 func Faults() []Fault {
 	return []Fault{
 		FaultEmpty, FaultHeaderBroken, FaultHeaderLong, FaultColumnUnknown, FaultColumnTwice, FaultColumnMissing,
-		FaultTooManyRows, FaultRowLong, FaultRowBroken, FaultEncoding, FaultLong, FaultUnprintable, FaultFormula, FaultNobody,
+		FaultTooManyRows, FaultRowLong, FaultRowBroken, FaultRowCut, FaultEncoding, FaultLong, FaultUnprintable, FaultFormula, FaultNobody,
 		FaultIdNat, FaultTwoPeople, FaultTwice, FaultProfession, FaultTraining, FaultSpecialty, FaultSpecialties, FaultStructure,
+		FaultProved,
 		FaultCardNumber, FaultOtherHolder, FaultOppositionDay,
 	}
 }

@@ -13,19 +13,28 @@ import (
 	"cpsgate/identity"
 )
 
-// OppositionReport is what an import of oppositions found and did. With any
-// error nothing was applied.
+// OppositionReport is what an import of oppositions found and did. Rows that
+// were not understood are in Errors; the others were applied.
 type OppositionReport struct {
 	Rows      int
-	Opposed   int // rows with an opposition in force
-	Known     int // cards of the list that are known here
-	Suspended int // cards that this import stopped
-	Proposed  int // cards whose opposition was lifted: reactivation is proposed
-	Errors    []RowError
-	More      int
+	Opposed   int        // rows with an opposition in force
+	Known     int        // cards of the list that are known here
+	Suspended int        // cards that this import stopped
+	Proposed  int        // cards whose opposition was lifted: reactivation is proposed
+	Errors    []RowError // the first thousand
+	More      int        // errors beyond those
 	Applied   bool
 	Digest    string // SHA-256 of the file, as the audit names it
 }
+
+// Wrong is how many rows were not understood.
+func (r OppositionReport) Wrong() int { return len(r.Errors) + r.More }
+
+// Understood is how many rows were.
+func (r OppositionReport) Understood() int { return r.Rows - r.Wrong() }
+
+// Nothing reports a list none of whose rows was understood: it is not applied.
+func (r OppositionReport) Nothing() bool { return r.Wrong() > 0 && r.Understood() == 0 }
 
 // The fields of a row about a card.
 const (
@@ -38,7 +47,7 @@ const (
 // extraction Porteurs_CPS_CPF, and plain ones. The other columns are passed
 // over; a file that lacks one of the three, or has one twice, is refused.
 func oppositionLayout() layout {
-	return layout{foreign: true, rows: maxCards, fields: map[string]string{
+	return layout{foreign: true, lines: true, rows: maxCards, fields: map[string]string{
 		"numero carte": fieldCard, "numero de carte": fieldCard, "card number": fieldCard,
 		"identifiant pp": fieldHolder, "rpps": fieldHolder, "numero rpps": fieldHolder,
 		"date opposition": fieldOpposition, "date d opposition": fieldOpposition, "opposition date": fieldOpposition,
@@ -57,8 +66,12 @@ type opposed struct {
 // ImportOppositions suspends, with their passkeys and sessions, the cards that
 // a list says were opposed (reported lost or stolen), as a revoked certificate
 // does; and proposes to reactivate those suspended so that it no longer says
-// so. Cards that are not known here are passed over. All in one transaction
-// with its events, or nothing.
+// so. Cards that are not known here are passed over. A row that is not
+// understood keeps no other from being applied, for a stolen card must not wait
+// until a file is mended; it is in the report, and counted in the audit. All
+// that is applied is so in one transaction with its events, or nothing is. A
+// card that the list does not name stays as it is: a list that was cut off stops
+// fewer cards and brings none back.
 func (r *Registry) ImportOppositions(ctx context.Context, act Act, in io.Reader, o ImportOptions) (OppositionReport, error) {
 	if err := r.may(ctx, r.records, act, rightOpposed); err != nil {
 		return OppositionReport{}, err
@@ -71,7 +84,7 @@ func (r *Registry) ImportOppositions(ctx context.Context, act Act, in io.Reader,
 	list := oppositionReader{cards: cards, today: r.o.Now(), progress: o.Progress}
 	report, err := list.read(ctx, io.TeeReader(in, digest))
 	report.Digest = hex.EncodeToString(digest.Sum(nil))
-	if err != nil || len(report.Errors) > 0 {
+	if err != nil || report.Nothing() {
 		return report, err
 	}
 	if o.DryRun {
@@ -134,6 +147,9 @@ func (l *oppositionReader) read(ctx context.Context, in io.Reader) (OppositionRe
 }
 
 func (l *oppositionReader) row(row sheetRow) error {
+	if row.cut && (row.last(fieldCard) || row.last(fieldHolder) || row.last(fieldOpposition) && row.cell(fieldOpposition) == "") {
+		return wrong(FaultRowCut, "", "", "the file ends within this row: what it says may be cut off")
+	}
 	number := row.cell(fieldCard)
 	if number == "" || strings.Trim(number, "0123456789") != "" {
 		return wrong(FaultCardNumber, fieldCard, number, "card number %q: not digits", number)
@@ -234,7 +250,7 @@ func (r *Registry) applyOppositions(ctx context.Context, u Unit, act Act, matche
 		after.add(stopped)
 	}
 	e := r.event(act, audit.KindOppositionImport)
-	e.Detail = fmt.Sprintf("%d rows, %d opposed, %d of cards here: %d suspended, %d proposed; sha256 %s",
-		report.Rows, report.Opposed, report.Known, report.Suspended, report.Proposed, report.Digest)
+	e.Detail = fmt.Sprintf("%d rows, %d not understood, %d opposed, %d of cards here: %d suspended, %d proposed; sha256 %s",
+		report.Rows, report.Wrong(), report.Opposed, report.Known, report.Suspended, report.Proposed, report.Digest)
 	return after, r.o.Audit.RecordIn(ctx, u, e)
 }

@@ -25,21 +25,26 @@ type ImportReport struct {
 	Unchanged int
 	Errors    []RowError // the first thousand
 	More      int        // errors beyond those
+	Notes     []RowError // what was left as a certificate said it; the first thousand
+	MoreNotes int        // notes beyond those
 	Applied   bool
 	Digest    string // SHA-256 of the file, as the audit names it
 }
 
+// Kept is how many cells were left out, because a certificate said otherwise.
+func (r ImportReport) Kept() int { return len(r.Notes) + r.MoreNotes }
+
 // The fields of a person in a file: what ExportPeople writes, in its order.
 const (
 	fieldIdNat       = "ps_idnat"
-	fieldFamilyName  = "family_name"
-	fieldGivenName   = "given_name"
-	fieldTitle       = "title"
-	fieldProfession  = "profession"
-	fieldTraining    = "training"
-	fieldSpecialties = "specialties"
-	fieldStructure   = "structure"
-	fieldEmployer    = "employer"
+	fieldFamilyName  = string(identity.AttributeFamilyName)
+	fieldGivenName   = string(identity.AttributeGivenName)
+	fieldTitle       = string(identity.AttributeTitle)
+	fieldProfession  = string(identity.AttributeProfession)
+	fieldTraining    = string(identity.AttributeTraining)
+	fieldSpecialties = string(identity.AttributeSpecialties)
+	fieldStructure   = string(identity.AttributeStructure)
+	fieldEmployer    = string(identity.AttributeEmployer)
 	fieldRPPS        = "rpps"
 )
 
@@ -66,19 +71,22 @@ func peopleLayout() layout {
 // of it was read without an error.
 const maxPeople = 200_000
 
-// peopleRow is one person as a file says; a nil field is not said.
+// peopleRow is one person as a line of a file says.
 type peopleRow struct {
-	idNat   identity.PSIdNat
-	changes []func(*identity.Professional)
+	line  int
+	idNat identity.PSIdNat
+	says  identity.Professional
+	said  []identity.Attribute // what says holds
 }
 
 // ImportPeople adds and changes people from a table of text, all of it in one
 // transaction with its event, or none. An empty cell, or a missing column,
-// leaves what is known. Cards have the last word: what a certificate says of
-// its holder replaces this when it is next used. The error is for a file that
-// is not such a table; rows that are wrong are in the report.
+// leaves what is known. Cards have the last word: what a certificate said of
+// its holder stays, with a note in the report, and what it says when it is next
+// used replaces this. The error is for a file that is not such a table; rows
+// that are wrong are in the report.
 func (r *Registry) ImportPeople(ctx context.Context, act Act, in io.Reader, o ImportOptions) (ImportReport, error) {
-	if err := r.may(ctx, r.records, act, rightPeople); err != nil {
+	if err := r.may(ctx, r.records, act, rightImport); err != nil {
 		return ImportReport{}, err
 	}
 	digest := sha256.New()
@@ -93,14 +101,15 @@ func (r *Registry) ImportPeople(ctx context.Context, act Act, in io.Reader, o Im
 	read := report
 	err = r.records.Change(ctx, func(u Unit) error {
 		report = read
-		if err := r.may(ctx, u, act, rightPeople); err != nil {
+		if err := r.may(ctx, u, act, rightImport); err != nil {
 			return err
 		}
 		if err := mergePeople(ctx, u, u, people, &report, o.Progress); err != nil {
 			return err
 		}
 		e := r.event(act, audit.KindPeopleImport)
-		e.Detail = fmt.Sprintf("%d rows: %d added, %d changed; sha256 %s", report.Rows, report.Added, report.Changed, report.Digest)
+		e.Detail = fmt.Sprintf("%d rows: %d added, %d changed, %d cells left as certificates said; sha256 %s",
+			report.Rows, report.Added, report.Changed, report.Kept(), report.Digest)
 		return r.o.Audit.RecordIn(ctx, u, e)
 	})
 	report.Applied = err == nil
@@ -142,22 +151,19 @@ func readPerson(row sheetRow) (peopleRow, error) {
 	if err != nil {
 		return peopleRow{}, err
 	}
-	p := peopleRow{idNat: id}
+	p := peopleRow{line: row.line, idNat: id}
 	for _, text := range []struct {
 		field string
-		into  func(*identity.Professional) *string
+		into  *string
 	}{
-		{fieldFamilyName, func(p *identity.Professional) *string { return &p.FamilyName }},
-		{fieldGivenName, func(p *identity.Professional) *string { return &p.GivenName }},
-		{fieldTitle, func(p *identity.Professional) *string { return &p.Title }},
-		{fieldEmployer, func(p *identity.Professional) *string { return &p.Employer }},
+		{fieldFamilyName, &p.says.FamilyName}, {fieldGivenName, &p.says.GivenName},
+		{fieldTitle, &p.says.Title}, {fieldEmployer, &p.says.Employer},
 	} {
-		value, err := readText(row, text.field)
-		if err != nil {
+		if *text.into, err = readText(row, text.field); err != nil {
 			return p, err
 		}
-		if value != "" {
-			p.changes = append(p.changes, func(p *identity.Professional) { *text.into(p) = value })
+		if *text.into != "" {
+			p.saying(text.field)
 		}
 	}
 	return p, p.readCodes(row)
@@ -183,20 +189,24 @@ func readIdNat(row sheetRow) (identity.PSIdNat, error) {
 	return id, nil
 }
 
-// readText refuses what would not be shown as it is, or would be run by a
-// spreadsheet that opens an export.
+// readText refuses what would not be shown as it is, and what a spreadsheet made
+// of a formula, or would: a text that begins like one has an apostrophe before
+// it, as Table writes it.
 func readText(row sheetRow, field string) (string, error) {
 	value := row.cell(field)
+	first, size := utf8.DecodeRuneInString(row.raw(field))
 	switch {
 	case len(value) > 128:
 		return "", wrong(FaultLong, field, "", "%s: longer than 128 bytes", field)
 	case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", wrong(FaultUnprintable, field, "", "%s: holds what does not print", field)
-	case value != "" && strings.ContainsAny(value[:1], "=+-@"):
-		return "", wrong(FaultFormula, field, value[:1], "%s: begins with %q, which a spreadsheet takes for a formula", field, value[:1])
+	case size > 0 && beginsFormula(first):
+		return "", wrong(FaultFormula, field, string(first), "%s: begins with %q, which a spreadsheet takes for a formula", field, first)
 	}
 	return value, nil
 }
+
+func (p *peopleRow) saying(field string) { p.said = append(p.said, identity.Attribute(field)) }
 
 func (p *peopleRow) readCodes(row sheetRow) error {
 	if text := row.cell(fieldProfession); text != "" {
@@ -204,13 +214,14 @@ func (p *peopleRow) readCodes(row sheetRow) error {
 		if err != nil || n < 1 || n > 999 {
 			return wrong(FaultProfession, fieldProfession, text, "profession: %q is no code of TRE_G15", text)
 		}
-		p.changes = append(p.changes, func(p *identity.Professional) { p.Profession = identity.Profession(n) })
+		p.says.Profession = identity.Profession(n)
+		p.saying(fieldProfession)
 	}
 	switch text := Fold(row.cell(fieldTraining)); text {
 	case "":
 	case "true", "yes", "oui", "1", "false", "no", "non", "0":
-		in := slices.Contains([]string{"true", "yes", "oui", "1"}, text)
-		p.changes = append(p.changes, func(p *identity.Professional) { p.Training = in })
+		p.says.Training = slices.Contains([]string{"true", "yes", "oui", "1"}, text)
+		p.saying(fieldTraining)
 	default:
 		return wrong(FaultTraining, fieldTraining, text, "training: %q is neither true nor false", text)
 	}
@@ -224,14 +235,16 @@ func (p *peopleRow) readCodes(row sheetRow) error {
 		if len(codes) > 32 {
 			return wrong(FaultSpecialties, fieldSpecialties, "", "specialties: more than 32")
 		}
-		p.changes = append(p.changes, func(p *identity.Professional) { p.Specialties = codes })
+		p.says.Specialties = codes
+		p.saying(fieldSpecialties)
 	}
 	if text := row.cell(fieldStructure); text != "" {
 		id, err := identity.ParseStructureID(text)
 		if err != nil {
 			return wrong(FaultStructure, fieldStructure, text, "%v", err)
 		}
-		p.changes = append(p.changes, func(p *identity.Professional) { p.Structure = id })
+		p.says.Structure = id
+		p.saying(fieldStructure)
 	}
 	return nil
 }

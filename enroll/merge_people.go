@@ -10,6 +10,7 @@ import (
 // mergePeople compares each row with what is known and, given a writer, keeps
 // what differs. It goes by many at once: nobody else writes meanwhile.
 func mergePeople(ctx context.Context, u People, w Writer, people []peopleRow, report *ImportReport, progress func(int)) error {
+	var notes rowErrors
 	done := 0
 	for rows := range slices.Chunk(people, progressEvery) {
 		known, err := knownPeople(ctx, u, rows)
@@ -18,7 +19,7 @@ func mergePeople(ctx context.Context, u People, w Writer, people []peopleRow, re
 		}
 		var differing []identity.Professional
 		for _, row := range rows {
-			next, differs, err := row.merge(known, report)
+			next, differs, err := row.merge(known, report, &notes)
 			if err != nil {
 				return err
 			}
@@ -35,6 +36,7 @@ func mergePeople(ctx context.Context, u People, w Writer, people []peopleRow, re
 			progress(done)
 		}
 	}
+	report.Notes, report.MoreNotes = notes.list, notes.more
 	return nil
 }
 
@@ -51,8 +53,9 @@ func knownPeople(ctx context.Context, u People, rows []peopleRow) (map[identity.
 	return known, err
 }
 
-// merge is the person with what the row says, and counts them.
-func (r peopleRow) merge(known map[identity.PSIdNat]identity.Professional, report *ImportReport) (next identity.Professional, differs bool, err error) {
+// merge is the person with what the row says, and counts them. What a
+// certificate said of them stays: it is noted, cell by cell.
+func (r peopleRow) merge(known map[identity.PSIdNat]identity.Professional, report *ImportReport, notes *rowErrors) (next identity.Professional, differs bool, err error) {
 	before, found := known[r.idNat]
 	if !found {
 		if before, err = newPerson(r.idNat); err != nil {
@@ -60,23 +63,25 @@ func (r peopleRow) merge(known map[identity.PSIdNat]identity.Professional, repor
 		}
 	}
 	next = before
-	for _, change := range r.changes {
-		change(&next)
+	for _, a := range attributes {
+		switch {
+		case !slices.Contains(r.said, a.name) || a.same(before, r.says):
+		case before.HasProved(a.name) && a.said(before):
+			notes.add(r.line, wrong(FaultProved, string(a.name), a.text(r.says), "%s: stays %q, as the card says; the file has %q",
+				a.name, a.text(before), a.text(r.says)))
+		default:
+			a.take(&next, r.says)
+			next.Proved = slices.DeleteFunc(slices.Clone(next.Proved), func(p identity.Attribute) bool { return p == a.name })
+			differs = true
+		}
 	}
 	switch {
 	case !found:
 		report.Added++
-	case samePerson(before, next):
+	case !differs:
 		report.Unchanged++
-		return next, false, nil
 	default:
 		report.Changed++
 	}
-	return next, true, nil
-}
-
-func samePerson(a, b identity.Professional) bool {
-	return a.FamilyName == b.FamilyName && a.GivenName == b.GivenName && a.Title == b.Title &&
-		a.Profession == b.Profession && a.Training == b.Training && a.Structure == b.Structure &&
-		a.Employer == b.Employer && slices.Equal(a.Specialties, b.Specialties)
+	return next, differs || !found, nil
 }

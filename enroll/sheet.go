@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -29,8 +28,7 @@ const (
 // sheet reads a table of text with a header: comma, semicolon, tab or bar
 // between the cells, UTF-8 with or without a byte order mark.
 type sheet struct {
-	csv    *csv.Reader
-	limit  *rowLimit
+	source rowSource
 	column map[string]int // field → index of its cell
 	errors rowErrors
 	rows   int
@@ -56,6 +54,7 @@ func (e *rowErrors) add(line int, err error) {
 type layout struct {
 	fields  map[string]string
 	foreign bool // columns that are none of ours are passed over
+	lines   bool // each line is a row, whatever stands in another
 	rows    int  // at most
 }
 
@@ -63,6 +62,9 @@ type layout struct {
 func openSheet(r io.Reader, l layout) (*sheet, error) {
 	limit := &rowLimit{r: r, left: 2 * maxRow}
 	in := bufio.NewReaderSize(limit, maxRow)
+	if l.lines {
+		in = bufio.NewReaderSize(r, maxRow)
+	}
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
 		_, _ = in.Discard(3)
 	}
@@ -74,18 +76,19 @@ func openSheet(r io.Reader, l layout) (*sheet, error) {
 	if !ended && len(start) == maxRow {
 		return nil, refuseLayout(wrong(FaultHeaderLong, "", "", "more than %d bytes", maxRow))
 	}
-	s := &sheet{csv: csv.NewReader(in), limit: limit, column: map[string]int{}, most: l.rows}
-	s.csv.ReuseRecord = true
-	s.csv.Comma = separator(line)
-	s.csv.LazyQuotes = s.csv.Comma == '|' // such files quote nothing
-	header, err := s.csv.Read()
+	comma := separator(line)
+	s := &sheet{source: quoted(in, limit, comma), column: map[string]int{}, most: l.rows}
+	if l.lines {
+		s.source = &lineRows{in: in, comma: comma}
+	}
+	header, err := s.source.next()
 	if errors.Is(err, io.EOF) {
 		return nil, refuseLayout(wrong(FaultEmpty, "", "", "the file is empty"))
 	}
 	if err != nil {
 		return nil, refuseLayout(wrong(FaultHeaderBroken, "", "", "%v", err))
 	}
-	return s, s.name(header, l)
+	return s, s.name(header.cells, l)
 }
 
 func (s *sheet) name(header []string, l layout) error {
@@ -134,10 +137,17 @@ func separator(header []byte) rune {
 type sheetRow struct {
 	line  int
 	cells []string
+	cut   bool // nothing ends it: the file may have been cut off in it
 	sheet *sheet
 }
 
-func (r sheetRow) cell(field string) string {
+// cell is what the row holds of a field, without what a Table put before it.
+func (r sheetRow) cell(field string) string { return bare(r.raw(field)) }
+
+// last reports that nothing of the row comes after the field.
+func (r sheetRow) last(field string) bool { return r.sheet.column[field] == len(r.cells)-1 }
+
+func (r sheetRow) raw(field string) string {
 	i, found := r.sheet.column[field]
 	if !found {
 		return ""
@@ -150,9 +160,8 @@ func (r sheetRow) cell(field string) string {
 // ends it.
 func (s *sheet) each(ctx context.Context, take func(sheetRow) error) error {
 	for {
-		s.limit.left = 2 * maxRow
-		cells, err := s.csv.Read()
-		var broken *csv.ParseError
+		row, err := s.source.next()
+		var broken *brokenRow
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -160,7 +169,7 @@ func (s *sheet) each(ctx context.Context, take func(sheetRow) error) error {
 			return refuseLayout(wrong(FaultTooManyRows, "", strconv.Itoa(s.most), "more than %d rows", s.most))
 		case errors.As(err, &broken):
 			s.rows++
-			s.errors.add(broken.StartLine, broken.Err)
+			s.errors.add(broken.line, broken.err)
 			continue
 		case errors.Is(err, errRowTooLong):
 			return refuseLayout(wrong(FaultRowLong, "", strconv.Itoa(s.rows+1), "row %d: %v", s.rows+1, err))
@@ -168,30 +177,12 @@ func (s *sheet) each(ctx context.Context, take func(sheetRow) error) error {
 			return fmt.Errorf("reading after row %d: %w", s.rows, err)
 		}
 		s.rows++
-		line, _ := s.csv.FieldPos(0)
-		if err := take(sheetRow{line, cells, s}); err != nil {
-			s.errors.add(line, err)
+		row.sheet = s
+		if err := take(row); err != nil {
+			s.errors.add(row.line, err)
 		}
 		if s.rows%progressEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-}
-
-// errRowTooLong ends the reading: where the next row begins cannot be told.
-var errRowTooLong = fmt.Errorf("a row of more than %d bytes", maxRow)
-
-// rowLimit refuses to feed a row that never ends; left is set before each.
-type rowLimit struct {
-	r    io.Reader
-	left int
-}
-
-func (l *rowLimit) Read(b []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, errRowTooLong
-	}
-	n, err := l.r.Read(b)
-	l.left -= n
-	return n, err
 }

@@ -17,6 +17,7 @@ type Professional struct {
 	Structure   StructureID
 	Employer    string // the structure's name, O of the subject
 	Roles       []Role
+	Proved      []Attribute // what of this a certificate said last: nothing but another replaces it
 	// UserHandle is the WebAuthn user handle: 32 random bytes, made once,
 	// never derived from IdNat (WebAuthn L3 §14.6.1). Owned by the store.
 	UserHandle []byte
@@ -24,6 +25,24 @@ type Professional struct {
 
 // HasRole reports whether the professional holds the role here.
 func (p Professional) HasRole(r Role) bool { return slices.Contains(p.Roles, r) }
+
+// HasProved reports whether the attribute is as a certificate said it last.
+func (p Professional) HasProved(a Attribute) bool { return slices.Contains(p.Proved, a) }
+
+// Attribute is one thing that a certificate may say of its holder.
+type Attribute string
+
+// The attributes of a professional, by the names that they have in files.
+const (
+	AttributeFamilyName  Attribute = "family_name"
+	AttributeGivenName   Attribute = "given_name"
+	AttributeTitle       Attribute = "title"
+	AttributeProfession  Attribute = "profession"
+	AttributeTraining    Attribute = "training"
+	AttributeSpecialties Attribute = "specialties"
+	AttributeStructure   Attribute = "structure"
+	AttributeEmployer    Attribute = "employer"
+)
 
 // Role is what a professional may do in cpsgate itself.
 type Role string

@@ -8,6 +8,7 @@ import (
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
+	"cpsgate/identity"
 )
 
 // backfillVersion comes after the SQL that makes the columns it fills.
@@ -25,8 +26,11 @@ func backfill() *goose.Migration {
 }
 
 func (u unit) backfillPeople(ctx context.Context) error {
-	rows, err := u.q.QueryContext(ctx, `SELECT `+personColumns+` FROM people`)
-	people, err := all(rows, err, scanPerson)
+	rows, err := u.q.QueryContext(ctx, `SELECT id_nat, family_name, given_name FROM people`) // later columns are not there yet
+	people, err := all(rows, err, func(r row) (p identity.Professional, err error) {
+		err = r.Scan(&p.IdNat, &p.FamilyName, &p.GivenName)
+		return p, err
+	})
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,27 @@ import (
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
+	"cpsgate/identity"
 	"cpsgate/store"
 )
+
+// What a certificate had said before there was a place to note it counts as said.
+func TestOlderPeopleAreAsTheirCertificatesSaid(t *testing.T) {
+	path := emptyFile(t)
+	store.MigrateTo(t, path, 22)
+	for id, handle := range map[identity.PSIdNat]string{alice: "YQ", bob: "Yg"} {
+		execute(t, path, `INSERT INTO people VALUES ('`+string(id)+`', '`+handle+`', 'EXEMPLE', 'Infirmière', '', 60, FALSE, '[]', '', '', '[]', '', '')`)
+	}
+	execute(t, path, `INSERT INTO cards VALUES ('`+cardA+`', '`+string(alice)+`', 0, FALSE, '', 'active', '', 1, 1)`)
+	execute(t, path, `INSERT INTO certificates VALUES ('aa', '01', 'CN=TEST', 'f', '`+cardA+`', '`+string(alice)+`', 1, 2, 1)`)
+	s := openAt(t, path)
+	for id, want := range map[identity.PSIdNat]bool{alice: true, bob: false} {
+		p, err := s.Professional(t.Context(), id)
+		if err != nil || p.HasProved(identity.AttributeProfession) != want || p.HasProved(identity.AttributeStructure) != want {
+			t.Errorf("%s: %q, %v", id, p.Proved, err)
+		}
+	}
+}
 
 // A store from before the desk is searched like one of today.
 func TestAnOlderStoreIsBroughtUpToDate(t *testing.T) {

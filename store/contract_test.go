@@ -75,7 +75,8 @@ func person(id identity.PSIdNat) identity.Professional {
 	return identity.Professional{
 		IdNat: id, FamilyName: "EXEMPLE", GivenName: "Infirmière", Title: "Infirmière", Profession: 60,
 		Training: true, Specialties: []string{"SM26", `with "quotes", and é`}, Structure: "10B0057881", Employer: "HOPITAL EXEMPLE",
-		Roles: []identity.Role{identity.RoleOperator, identity.RoleAuditor}, UserHandle: []byte("handle of " + id),
+		Roles:  []identity.Role{identity.RoleOperator, identity.RoleAuditor},
+		Proved: []identity.Attribute{identity.AttributeFamilyName, identity.AttributeProfession}, UserHandle: []byte("handle of " + id),
 	}
 }
 

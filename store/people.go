@@ -10,7 +10,7 @@ import (
 )
 
 const personColumns = `id_nat, user_handle, family_name, given_name, title, profession, training,
-	specialties, structure, employer, roles`
+	specialties, structure, employer, roles, proved`
 
 // Professional finds a person by PS_IdNat.
 func (r reader) Professional(ctx context.Context, idNat identity.PSIdNat) (identity.Professional, error) {
@@ -27,7 +27,7 @@ func (r reader) ProfessionalByHandle(ctx context.Context, userHandle []byte) (id
 func scanPerson(r row) (identity.Professional, error) {
 	var p identity.Professional
 	err := r.Scan(&p.IdNat, base64url{&p.UserHandle}, &p.FamilyName, &p.GivenName, &p.Title, &p.Profession, &p.Training,
-		list[string]{&p.Specialties}, &p.Structure, &p.Employer, list[identity.Role]{&p.Roles})
+		list[string]{&p.Specialties}, &p.Structure, &p.Employer, list[identity.Role]{&p.Roles}, list[identity.Attribute]{&p.Proved})
 	return p, err
 }
 
@@ -60,17 +60,17 @@ func (u unit) SaveProfessional(ctx context.Context, people ...identity.Professio
 		var w clause
 		rows := make([]string, len(some))
 		for i, p := range some {
-			rows[i] = w.numbered("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			rows[i] = w.numbered("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 				string(p.IdNat), encoding.EncodeToString(p.UserHandle), p.FamilyName, p.GivenName, p.Title, int64(p.Profession), p.Training,
 				list[string]{&some[i].Specialties}, string(p.Structure), p.Employer, list[identity.Role]{&some[i].Roles},
-				enroll.SearchKey(p), enroll.GivenKey(p))
+				list[identity.Attribute]{&some[i].Proved}, enroll.SearchKey(p), enroll.GivenKey(p))
 		}
 		_, err := u.q.ExecContext(ctx, `INSERT INTO people (`+personColumns+`, search_key, given_key)
 			VALUES `+strings.Join(rows, ", ")+`
 			ON CONFLICT (id_nat) DO UPDATE SET
 				family_name = excluded.family_name, given_name = excluded.given_name, title = excluded.title,
 				profession = excluded.profession, training = excluded.training, specialties = excluded.specialties,
-				structure = excluded.structure, employer = excluded.employer, roles = excluded.roles,
+				structure = excluded.structure, employer = excluded.employer, roles = excluded.roles, proved = excluded.proved,
 				search_key = excluded.search_key, given_key = excluded.given_key`, w.args...)
 		if err != nil {
 			return err

@@ -130,12 +130,14 @@ func moment(at time.Time) *time.Time {
 
 // importJSON is what became of a file.
 type importJSON struct {
-	Rows    int            `json:"rows"`
-	Added   int            `json:"added"`
-	Changed int            `json:"changed"`
-	Applied bool           `json:"applied"`
-	Errors  []rowFaultJSON `json:"errors"`
-	More    int            `json:"more"` // errors beyond those
+	Rows      int            `json:"rows"`
+	Added     int            `json:"added"`
+	Changed   int            `json:"changed"`
+	Applied   bool           `json:"applied"`
+	Errors    []rowFaultJSON `json:"errors"`
+	More      int            `json:"more"` // errors beyond those
+	Notes     []rowFaultJSON `json:"notes"`
+	MoreNotes int            `json:"moreNotes"`
 }
 
 type rowFaultJSON struct {
@@ -164,8 +166,13 @@ func (s *Server) apiImportPeople(c echo.Context) error {
 	if err != nil {
 		return s.refuseCall(c, audit.Event{Kind: audit.KindPeopleImport}, sized(err))
 	}
-	return c.JSON(importStatus(len(report.Errors)), importJSON{
-		Rows: report.Rows, Added: report.Added, Changed: report.Changed, Applied: report.Applied, Errors: rowFaults(report.Errors), More: report.More,
+	status, err := s.importStatus(c, audit.KindPeopleImport, len(report.Errors)+report.More, report.Rows, 0)
+	if err != nil {
+		return err
+	}
+	return c.JSON(status, importJSON{
+		Rows: report.Rows, Added: report.Added, Changed: report.Changed, Applied: report.Applied,
+		Errors: rowFaults(report.Errors), More: report.More, Notes: rowFaults(report.Notes), MoreNotes: report.MoreNotes,
 	})
 }
 
@@ -181,12 +188,19 @@ func importOptions(c echo.Context) (enroll.ImportOptions, error) {
 	return enroll.ImportOptions{DryRun: dry == "true"}, nil
 }
 
-// importStatus tells a file with faults, of which nothing was taken.
-func importStatus(faults int) int {
-	if faults > 0 {
-		return http.StatusUnprocessableEntity
+// importStatus tells a file some of whose rows are wrong: one that is taken all
+// the same for those that were understood, and one of which nothing is, which is
+// a refusal and recorded so.
+func (s *Server) importStatus(c echo.Context, kind string, wrong, rows, understood int) (int, error) {
+	switch {
+	case wrong == 0:
+		return http.StatusOK, nil
+	case understood > 0:
+		return http.StatusMultiStatus, nil
 	}
-	return http.StatusOK
+	event := wrongRows(kind, c.Request().Method+" "+c.Path(), wrong, rows)
+	event.Actor = s.apiAct(c, "").Actor()
+	return http.StatusUnprocessableEntity, s.record(c, &event)
 }
 
 // sized keeps a body that was too large from looking like a fault of ours.

@@ -17,14 +17,15 @@ import (
 
 // oppositionsJSON is what became of a list of oppositions.
 type oppositionsJSON struct {
-	Rows      int            `json:"rows"`
-	Opposed   int            `json:"opposed"`
-	Known     int            `json:"known"`
-	Suspended int            `json:"suspended"`
-	Proposed  int            `json:"proposed"`
-	Applied   bool           `json:"applied"`
-	Errors    []rowFaultJSON `json:"errors"`
-	More      int            `json:"more"`
+	Rows          int            `json:"rows"`
+	NotUnderstood int            `json:"notUnderstood"`
+	Opposed       int            `json:"opposed"`
+	Known         int            `json:"known"`
+	Suspended     int            `json:"suspended"`
+	Proposed      int            `json:"proposed"`
+	Applied       bool           `json:"applied"`
+	Errors        []rowFaultJSON `json:"errors"`
+	More          int            `json:"more"`
 }
 
 // apiImportOppositions takes the daily extraction of card holders.
@@ -40,7 +41,11 @@ func (s *Server) apiImportOppositions(c echo.Context) error {
 	if err != nil {
 		return s.refuseCall(c, audit.Event{Kind: audit.KindOppositionImport}, sized(err))
 	}
-	return c.JSON(importStatus(len(r.Errors)), oppositionsJSON{r.Rows, r.Opposed, r.Known, r.Suspended, r.Proposed, r.Applied, rowFaults(r.Errors), r.More})
+	status, err := s.importStatus(c, audit.KindOppositionImport, r.Wrong(), r.Rows, r.Understood())
+	if err != nil {
+		return err
+	}
+	return c.JSON(status, oppositionsJSON{r.Rows, r.Wrong(), r.Opposed, r.Known, r.Suspended, r.Proposed, r.Applied, rowFaults(r.Errors), r.More})
 }
 
 // apiAudit searches the log. Events are given as the export has them.

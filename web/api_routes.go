@@ -36,7 +36,7 @@ func (s *Server) apiRoutes(e *echo.Echo) {
 		{get, "/people", enroll.ScopePeople, s.apiPeople},
 		{get, "/people/:id", enroll.ScopePeople, s.apiPerson},
 		{get, "/people/export", enroll.ScopePeople, s.apiExportPeople},
-		{post, "/people/import", enroll.ScopePeople, s.apiImportPeople},
+		{post, "/people/import", enroll.ScopePeopleImport, s.apiImportPeople},
 
 		{get, "/tickets", enroll.ScopeTickets, s.apiTickets},
 		{post, "/tickets", enroll.ScopeTickets, s.apiOpenTicket},
@@ -70,12 +70,12 @@ func (s *Server) client(scope enroll.Scope) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			token, err := bearer(c.Request())
 			if err != nil {
-				return err
+				return s.refuseStranger(c, audit.Event{Kind: kindAPI}, err)
 			}
 			client, err := s.o.Registry.ClientOf(c.Request().Context(), token)
 			var refused *enroll.Refusal
 			if errors.As(err, &refused) {
-				return s.refuse(c, audit.Event{Kind: kindAPI, Detail: refused.Detail}, reasonBearer)
+				return s.refuseStranger(c, audit.Event{Kind: kindAPI, Detail: refused.Detail}, reasonBearer)
 			}
 			if err != nil {
 				return err

@@ -201,7 +201,8 @@ func (p *program) acts(t *testing.T, h *house) {
 
 		{200, get, "/audit/export", ""}, {200, get, "/figures/cards", ""}, {404, get, "/figures/none", ""}, {200, get, "/openapi.json", ""},
 		{422, post, "/people/import", "ps_idnat,family_name\nno number,EXEMPLE\n"}, {400, post, "/people/import", "no;such;columns\n"},
-		{422, post, "/oppositions/import", "Numéro carte|Identifiant PP|Date opposition\nletters||\n"}, {400, post, "/oppositions/import", "a;b\n1;2\n"},
+		{422, post, "/oppositions/import", "Numéro carte|Identifiant PP|Date opposition\nletters||\n"},
+		{207, post, "/oppositions/import", "Numéro carte|Identifiant PP|Date opposition\nletters||\n1234567890||\n"}, {400, post, "/oppositions/import", "a;b\n1;2\n"},
 	} {
 		contentType := map[string]string{get: "", post: "application/json"}[c.method]
 		if strings.HasSuffix(c.path, "/import") {

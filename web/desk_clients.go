@@ -28,7 +28,8 @@ type clientView struct {
 type scopeView struct{ Name, Label string }
 
 var scopeWords = map[enroll.Scope]string{
-	enroll.ScopePeople: "scope.people", enroll.ScopeTickets: "scope.tickets", enroll.ScopeVouch: "scope.vouch", enroll.ScopeReset: "scope.reset",
+	enroll.ScopePeople: "scope.people", enroll.ScopePeopleImport: "scope.people-import",
+	enroll.ScopeTickets: "scope.tickets", enroll.ScopeVouch: "scope.vouch", enroll.ScopeReset: "scope.reset",
 	enroll.ScopeCards: "scope.cards", enroll.ScopeReactivate: "scope.reactivate", enroll.ScopePasskeys: "scope.passkeys",
 	enroll.ScopeRoles: "scope.roles", enroll.ScopeApprovals: "scope.approvals",
 	enroll.ScopeAudit: "scope.audit", enroll.ScopeStatistics: "scope.statistics",

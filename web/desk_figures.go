@@ -2,7 +2,7 @@ package web
 
 import (
 	"context"
-	"encoding/csv"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"cpsgate/enroll"
 	"cpsgate/identity"
 	"cpsgate/mtls"
 )
@@ -64,20 +65,17 @@ func (s *Server) figureFile(c echo.Context) error {
 	}
 	for _, f := range all {
 		if is && f.Name == name {
-			return writeCSV(c, f)
+			return writeTable(c, f)
 		}
 	}
 	return reasonNotFound
 }
 
-// writeCSV writes RFC 4180.
-func writeCSV(c echo.Context, f figure) error {
+func writeTable(c echo.Context, f figure) error {
 	tableHeaders(c, f.Name+".csv")
 	c.Response().WriteHeader(http.StatusOK)
-	out := csv.NewWriter(c.Response())
-	if err := out.Write(f.Head); err != nil {
-		return err
-	}
+	table := enroll.NewTable(c.Response())
+	err := table.Row(f.Head...)
 	for _, row := range f.Rows {
 		line := []string{row.Label}
 		for _, v := range row.Values {
@@ -86,12 +84,9 @@ func writeCSV(c echo.Context, f figure) error {
 		if row.Note != "" {
 			line = append(line, row.Note)
 		}
-		if err := out.Write(line); err != nil {
-			return err
-		}
+		err = errors.Join(err, table.Row(line...))
 	}
-	out.Flush()
-	return out.Error()
+	return errors.Join(err, table.Flush())
 }
 
 // figures gathers all tables.

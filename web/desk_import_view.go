@@ -36,7 +36,8 @@ type importView struct {
 	Rows      string
 	MayApply  bool
 	Faults    []faultView
-	Faulty    string // how many rows are wrong
+	FaultHead string // what the rows listed are
+	FaultSays string // how many they are, and what became of them
 	More      string // of them that are not listed; "": none
 	Page      string
 	Pages     string
@@ -71,6 +72,12 @@ var importStates = map[importState]struct{ look, words, say string }{
 	importFailed:    {"revoked", "import.state.failed", "import.say.failed"},
 }
 
+// importPartly is what is said of a list some of whose rows were not understood.
+var importPartly = map[importState]struct{ words, say string }{
+	importGood: {"import.state.partly-good", "import.say.partly-good"},
+	importDone: {"import.state.partly-done", "import.say.partly-done"},
+}
+
 // fieldWords are the columns' names, by those that they have in an export.
 var fieldWords = map[string]string{
 	"ps_idnat": "field.ps-idnat", "rpps": "field.rpps", "family_name": "field.family-name", "given_name": "field.given-name",
@@ -80,19 +87,26 @@ var fieldWords = map[string]string{
 }
 
 func (s *Server) importRow(j *importing, t *tongue) importRow {
-	of := importStates[j.now().state]
-	return importRow{
-		ID: j.id, What: t.words[j.kind.words], Name: j.name, By: j.by, At: t.moment(j.at),
-		State: stateView{of.look, t.words[of.words]},
+	state, _ := t.importState(j.now())
+	return importRow{ID: j.id, What: t.words[j.kind.words], Name: j.name, By: j.by, At: t.moment(j.at), State: state}
+}
+
+// importState is where an import stands, and what is said of that: nobody may
+// take a list that was applied in part for a whole one.
+func (t *tongue) importState(is importStanding) (stateView, string) {
+	of := importStates[is.state]
+	if partly, found := importPartly[is.state]; found && is.report.as == rowsSkipped && len(is.report.told) > 0 {
+		of.look, of.words, of.say = "suspended", partly.words, partly.say
 	}
+	return stateView{of.look, t.words[of.words]}, t.words[of.say]
 }
 
 func (s *Server) importView(j *importing, t *tongue) importView {
 	is := j.now()
 	view := importView{
-		importRow: s.importRow(j, t), Kind: j.kind.name, Say: t.words[importStates[is.state].say],
-		Running: is.state.running(), MayApply: is.state == importGood,
+		importRow: s.importRow(j, t), Kind: j.kind.name, Running: is.state.running(), MayApply: is.state == importGood,
 	}
+	_, view.Say = t.importState(is)
 	if view.Running {
 		view.Of = max(j.rows, 1)
 		view.Done = min(is.done, view.Of)
@@ -123,9 +137,9 @@ func (t *tongue) importNumbers(r importReport) []importNumber {
 // faultsShown is how many wrong rows a page lists.
 const faultsShown = 50
 
-// faultPage lists the wrong rows of one page.
+// faultPage lists the rows told on one page.
 func (v *importView) faultPage(r importReport, asked string, t *tongue) {
-	all := len(r.faults)
+	all := len(r.told)
 	if all == 0 {
 		return
 	}
@@ -134,12 +148,13 @@ func (v *importView) faultPage(r importReport, asked string, t *tongue) {
 	if err != nil || page < 1 || page > last {
 		page = 1
 	}
-	for _, e := range r.faults[(page-1)*faultsShown : min(page*faultsShown, all)] {
+	for _, e := range r.told[(page-1)*faultsShown : min(page*faultsShown, all)] {
 		v.Faults = append(v.Faults, faultView{e.Line, t.words.fault(e)})
 	}
 	here := pathImports + "/" + v.ID
-	v.FaultFile = here + "/rows.csv"
-	v.Faulty, v.Page, v.Pages = t.number(all+r.more), t.number(page), t.number(last)
+	v.FaultFile, v.FaultHead = here+"/rows.csv", t.words[r.as.heading]
+	v.FaultSays, _ = t.words.fill(r.as.says, map[string]string{"n": t.number(all + r.more), "rows": t.number(r.rows)}) // both are given
+	v.Page, v.Pages = t.number(page), t.number(last)
 	if r.more > 0 {
 		v.More = t.number(r.more)
 	}

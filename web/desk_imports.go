@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"net/http"
 	"strconv"
@@ -95,13 +94,17 @@ func (s *Server) importAsked(c echo.Context) (*importing, error) {
 }
 
 // workOn works on the import in the background, and records an end that is
-// none of the record's own events. The server's stop ends it.
+// none of the record's own events: one that cannot be recorded is a failure. The
+// server's stop ends it.
 func (s *Server) workOn(ctx context.Context, act enroll.Act, j *importing, dry bool) {
 	ending := make(chan struct{})
 	s.imports.wg.Go(func() {
 		defer close(ending)
 		end := j.work(ctx, act, dry)
-		s.recordImport(context.WithoutCancel(ctx), j, end)
+		if err := s.recordImport(context.WithoutCancel(ctx), j, end); err != nil {
+			s.o.Logger.ErrorContext(ctx, "an import that ended is not in the audit", "file", j.id, "error", err)
+			end = importEnd{state: importFailed, err: err}
+		}
 		j.conclude(end, s.o.Now())
 	})
 	go func() {
@@ -114,25 +117,30 @@ func (s *Server) workOn(ctx context.Context, act enroll.Act, j *importing, dry b
 }
 
 // recordImport tells the audit of a file that was not taken, or not to its end.
-func (s *Server) recordImport(ctx context.Context, j *importing, end importEnd) {
+func (s *Server) recordImport(ctx context.Context, j *importing, end importEnd) error {
 	event := audit.Event{Kind: j.kind.event, Detail: j.name}
 	var refused *enroll.Refusal
 	switch {
 	case errors.As(end.err, &refused):
 		event.Outcome, event.Reason, event.Detail = audit.Refused, string(refused.Reason), j.name+": "+refused.Detail
 	case end.state == importWrong:
-		event.Outcome, event.Reason = audit.Refused, "rows"
-		event.Detail = j.name + ": " + strconv.Itoa(len(end.report.faults)+end.report.more) + " of " + strconv.Itoa(end.report.rows) + " rows are wrong"
+		event = wrongRows(j.kind.event, j.name, len(end.report.told)+end.report.more, end.report.rows)
 	case end.state == importCancelled:
 		event.Outcome, event.Reason = audit.Failed, "cancelled"
 	case end.state == importFailed:
 		event.Outcome, event.Reason = audit.Failed, string(reasonInternal)
 		s.o.Logger.ErrorContext(ctx, "import", "file", j.id, "error", end.err)
 	default:
-		return
+		return nil
 	}
-	if err := s.o.Audit.Record(ctx, &event); err != nil {
-		s.o.Logger.ErrorContext(ctx, "an import that ended is not in the audit", "file", j.id, "error", err)
+	return s.o.Audit.Record(ctx, &event)
+}
+
+// wrongRows is the audit's account of a file that is not taken for its rows.
+func wrongRows(kind, name string, wrong, rows int) audit.Event {
+	return audit.Event{
+		Kind: kind, Outcome: audit.Refused, Reason: "rows",
+		Detail: name + ": " + strconv.Itoa(wrong) + " of " + strconv.Itoa(rows) + " rows are wrong",
 	}
 }
 
@@ -199,21 +207,12 @@ func (s *Server) importFaults(c echo.Context) error {
 	}
 	tableHeaders(c, "lignes-"+j.kind.name+".csv")
 	words := requestOf(c).tongue.words
-	w := csv.NewWriter(c.Response())
-	_ = w.Write([]string{words["import.line"], words["import.reason"]}) // Flush keeps the error
-	for _, e := range j.now().report.faults {
-		_ = w.Write([]string{strconv.Itoa(e.Line), plainCell(words.fault(e))})
+	table := enroll.NewTable(c.Response())
+	_ = table.Row(words["import.line"], words["import.reason"]) // Flush keeps the error
+	for _, e := range j.now().report.told {
+		_ = table.Row(strconv.Itoa(e.Line), words.fault(e))
 	}
-	w.Flush()
-	return w.Error()
-}
-
-// plainCell keeps a spreadsheet from running what a file held.
-func plainCell(text string) string {
-	if text != "" && (text[0] == '=' || text[0] == '+' || text[0] == '-' || text[0] == '@') {
-		return "'" + text
-	}
-	return text
+	return table.Flush()
 }
 
 func tableHeaders(c echo.Context, name string) {

@@ -13,7 +13,6 @@ import (
 	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
-	"cpsgate/internal/testpki"
 )
 
 // rpps is the i-th number of the test range, with its key.
@@ -99,7 +98,7 @@ func TestImportOfPeople(t *testing.T) {
 	})
 	t.Run("wrong rows are listed by line, page by page", func(t *testing.T) {
 		admin.t, h.t = t, t
-		file := "RPPS;Nom\n" + strings.Repeat("123;EXEMPLE\n", 60) + rpps(1) + ";=SOMME(A1)\n"
+		file := "RPPS;Nom\n\"a;=1+1\";EXEMPLE\n" + strings.Repeat("123;EXEMPLE\n", 59) + rpps(1) + ";=SOMME(A1)\n"
 		page := admin.settled(admin.uploads("people", "faux.csv", file))
 		page.says(t, http.StatusOK, "Rien n’a été importé", "61 sur 61", "n’est pas un identifiant valable", "Page 1 sur 2")
 		if strings.Contains(page.body, "/apply") {
@@ -107,8 +106,8 @@ func TestImportOfPeople(t *testing.T) {
 		}
 		admin.get(page.url.Path+"?page=2").says(t, http.StatusOK, "Page 2 sur 2", "« Nom » commence par « = »")
 		list := admin.get(page.url.Path + "/rows.csv")
-		if lines := strings.Split(strings.TrimSpace(list.body), "\n"); len(lines) != 62 || !strings.HasPrefix(lines[61], "62,") {
-			t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
+		if lines := strings.Split(strings.TrimSpace(list.body), "\n"); len(lines) != 62 || !strings.HasPrefix(lines[61], "62,") || !strings.Contains(lines[1], "a;'=1+1") {
+			t.Errorf("%d lines, the first %q, the last %q", len(lines), lines[1], lines[len(lines)-1])
 		}
 		if e := h.last(audit.KindPeopleImport); e.Outcome != audit.Refused || e.Reason != "rows" || !strings.Contains(e.Detail, "61 of 61") {
 			t.Errorf("%+v", e)
@@ -116,6 +115,16 @@ func TestImportOfPeople(t *testing.T) {
 		admin.submit(page.url.Path+"/apply", nil)
 		if e := h.last(audit.KindPeopleImport); e.Outcome != audit.Refused {
 			t.Errorf("applied: %+v", e)
+		}
+	})
+	t.Run("what a certificate said stays, and is told", func(t *testing.T) {
+		admin.t, h.t = t, t
+		page := admin.settled(admin.uploads("people", "moi.csv", "ps_idnat;Nom;Employeur\n"+string(who)+";AUTRE;HOPITAL EXEMPLE\n"))
+		page.says(t, http.StatusOK, "Le fichier est bon.", "Cases laissées comme le dit la carte", "« AUTRE » n’a pas été repris", "Importer ces 1 lignes")
+		done := admin.settled(admin.submit(page.url.Path+"/apply", nil))
+		done.says(t, http.StatusOK, "L’import est fait", "« AUTRE » n’a pas été repris")
+		if p, err := h.registry.Professional(t.Context(), who); err != nil || p.FamilyName != "EXEMPLE-GUICHET" || p.Employer != "HOPITAL EXEMPLE" {
+			t.Errorf("%+v %v", p, err)
 		}
 	})
 	t.Run("a file of another form is told so", func(t *testing.T) {
@@ -254,30 +263,4 @@ func TestImportEndsWithTheServer(t *testing.T) {
 	admin.submit(page.url.Path+"/apply", nil)
 	h.web.Close()
 	admin.get(page.url.Path).says(t, http.StatusOK, "L’import a été annulé. Rien n’a été changé.")
-}
-
-// TestImportOfOppositions: cards stop, sessions end, and what is lifted is proposed.
-func TestImportOfOppositions(t *testing.T) {
-	h := newHouse(t)
-	admin, _ := h.staff(identity.RoleAdmin)
-	card := h.card(testpki.CardSpec{})
-	holder := h.browser().with(card)
-	holder.signIn()
-	list := func(date string) string {
-		return "Type de carte|Numéro carte|Identifiant PP|Date opposition\nCPS|" + strings.TrimPrefix(card.TokenID, "8025000001/") + "|" +
-			strings.TrimPrefix(card.IdNat, "8") + "|" + date + "\nCPS|9999999999|" + rpps(3) + "|2026-01-05\n"
-	}
-	apply := func(file string) answer {
-		page := admin.settled(admin.uploads("oppositions", "Porteurs_CPS_CPF.txt", file))
-		page.says(t, http.StatusOK, "Suspendre les cartes en opposition")
-		return admin.settled(admin.submit(page.url.Path+"/apply", nil))
-	}
-	apply(list("2026-01-05")).says(t, http.StatusOK, "Cartes suspendues ici", "L’import est fait")
-	holder.signedOut()
-	if c, err := h.registry.Card(t.Context(), card.TokenID); err != nil || c.State != identity.CardSuspended || c.StateReason != enroll.ReasonOpposed {
-		t.Errorf("%+v %v", c, err)
-	}
-	apply(list("")).says(t, http.StatusOK, "remettre en service sur décision")
-	admin.get("/desk/approvals").says(t, http.StatusOK, "Proposé d’office")
-	admin.settled(admin.uploads("oppositions", "x.txt", "Numéro carte|Identifiant PP\n")).says(t, http.StatusOK, "La colonne « Date opposition » manque.")
 }

@@ -68,17 +68,26 @@ func (s *Server) inSitting(of step) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		secret, err := bearer(c.Request())
 		if err != nil {
-			return err
+			return s.refuseStranger(c, audit.Event{Kind: of.kind}, err)
 		}
 		at := seat{secret: secret}
 		if at.sitting, err = s.o.Registry.Sitting(c.Request().Context(), secret); err != nil {
-			return s.refuse(c, sittingEvent(of.kind, at, err), err)
+			return s.refuseSeat(c, of, at, err)
 		}
 		if err := of.act(s, c, at); err != nil {
 			return s.refuseStep(c, of, at, err)
 		}
 		return nil
 	}
+}
+
+// refuseSeat refuses a secret: one that is none is a stranger's.
+func (s *Server) refuseSeat(c echo.Context, of step, at seat, cause error) error {
+	var refused *enroll.Refusal
+	if errors.As(cause, &refused) && refused.Reason == enroll.ReasonSittingUnknown {
+		return s.refuseStranger(c, sittingEvent(of.kind, at, cause), cause)
+	}
+	return s.refuse(c, sittingEvent(of.kind, at, cause), cause)
 }
 
 // refuseStep tells the desk and the audit. A body that cannot be read is

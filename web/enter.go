@@ -35,6 +35,17 @@ func (s *Server) refuse(c echo.Context, event audit.Event, cause error) error {
 	return cause
 }
 
+// refuseStranger refuses somebody who has proved nothing: each reason is recorded
+// once a minute for one address, so that who knocks on and on does not fill the
+// audit. The log has a line of every request.
+func (s *Server) refuseStranger(c echo.Context, event audit.Event, cause error) error {
+	reason, _ := reasonOf(cause)
+	if s.told.wait(event.Kind+" "+reason+" "+addressKey(c.RealIP()), s.o.Now()) > 0 {
+		return cause
+	}
+	return s.refuse(c, event, cause)
+}
+
 // record writes the decision of this request under the number that its page
 // and its log line show. A second event of one request gets its own number.
 func (s *Server) record(c echo.Context, event *audit.Event) error {

@@ -42,16 +42,23 @@ func (s *Server) importKind(name string) importKind {
 
 func (s *Server) importPeople(ctx context.Context, act enroll.Act, in io.Reader, o enroll.ImportOptions) (importReport, error) {
 	r, err := s.o.Registry.ImportPeople(ctx, act, in, o)
-	return importReport{r.Rows, []importCount{
+	if len(r.Errors) > 0 {
+		return importReport{rows: r.Rows, told: r.Errors, more: r.More, as: rowsToMend, refused: true}, err
+	}
+	return importReport{rows: r.Rows, counts: []importCount{
 		{"import.added", r.Added}, {"import.changed", r.Changed}, {"import.unchanged", r.Unchanged},
-	}, r.Errors, r.More}, err
+	}, told: r.Notes, more: r.MoreNotes, as: rowsKept}, err
 }
 
 func (s *Server) importOppositions(ctx context.Context, act enroll.Act, in io.Reader, o enroll.ImportOptions) (importReport, error) {
 	r, err := s.o.Registry.ImportOppositions(ctx, act, in, o)
-	return importReport{r.Rows, []importCount{
-		{"import.opposed", r.Opposed}, {"import.known", r.Known}, {"import.suspended", r.Suspended}, {"import.proposed", r.Proposed},
-	}, r.Errors, r.More}, err
+	if r.Nothing() {
+		return importReport{rows: r.Rows, told: r.Errors, more: r.More, as: rowsToMend, refused: true}, err
+	}
+	return importReport{rows: r.Rows, counts: []importCount{
+		{"import.not-understood", r.Wrong()}, {"import.opposed", r.Opposed}, {"import.known", r.Known},
+		{"import.suspended", r.Suspended}, {"import.proposed", r.Proposed},
+	}, told: r.Errors, more: r.More, as: rowsSkipped}, err
 }
 
 // uploadTime is how long a large file may take to come, or an answer that

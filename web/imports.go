@@ -31,11 +31,22 @@ func (s importState) running() bool { return s == importChecking || s == importA
 
 // importReport is what an import of either kind found and did.
 type importReport struct {
-	rows   int
-	counts []importCount
-	faults []enroll.RowError
-	more   int
+	rows    int
+	counts  []importCount
+	told    []enroll.RowError // rows about which there is something to say
+	more    int               // such rows beyond those
+	as      rowWords
+	refused bool // nothing of it is applied
 }
+
+// rowWords are the keys of what is said of the rows told.
+type rowWords struct{ heading, says string }
+
+var (
+	rowsToMend  = rowWords{"import.faults", "import.faulty"}
+	rowsKept    = rowWords{"import.notes", "import.noted"}          // people: a certificate said otherwise
+	rowsSkipped = rowWords{"import.skipped", "import.skipped.says"} // oppositions: the others are applied
+)
 
 // importCount is one number of a report, by the key of its words.
 type importCount struct {
@@ -121,7 +132,7 @@ func (j *importing) work(ctx context.Context, act enroll.Act, dry bool) importEn
 	}
 	end := importEnd{importDone, report, err}
 	switch {
-	case err == nil && len(report.faults) > 0, errors.As(err, new(*enroll.Refusal)):
+	case err == nil && report.refused, errors.As(err, new(*enroll.Refusal)):
 		end.state = importWrong
 	case errors.Is(err, context.Canceled):
 		end.state = importCancelled

@@ -26,6 +26,7 @@ type Server struct {
 	requests limiter // by address
 	attempts limiter // by address
 	signIns  limiter // by person
+	told     limiter // what is recorded of who has proved nothing, by reason and address
 
 	codes    *codes // of tickets just opened
 	imports  imports
@@ -47,6 +48,7 @@ func New(o Options) (*Server, error) {
 		requests: newLimiter(o.Limits.RequestsPerMinute),
 		attempts: newLimiter(o.Limits.AttemptsPerMinute),
 		signIns:  newLimiter(o.Limits.SignInsPerMinute),
+		told:     newLimiter(1),
 		codes:    newCodes(),
 		stopping: make(chan struct{}),
 	}

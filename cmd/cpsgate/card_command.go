@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
 )
@@ -15,7 +17,7 @@ type cardCommand struct {
 	Show        cardShowCommand       `cmd:"" help:"Show what is known of a card."`
 	Suspend     cardSuspendCommand    `cmd:"" help:"Stop a card, its passkeys and its sessions, until it is reactivated."`
 	Revoke      cardRevokeCommand     `cmd:"" help:"Stop a card, its passkeys and its sessions, for good."`
-	Oppositions cardOppositionCommand `cmd:"" help:"Suspend the cards that a list says were opposed (Porteurs_CPS_CPF)."`
+	Oppositions cardOppositionCommand `cmd:"" help:"Suspend the cards that a list says were opposed (Porteurs_CPS_CPF): exit 3 if some of its rows are not understood."`
 }
 
 // tokenID reads a card's number as printed on it, or its whole token id.
@@ -55,30 +57,26 @@ func (c cardRevokeCommand) Run(env *environment) error {
 
 // stop ends what stands on the card; a running server's sessions within
 // seconds.
-func (c cardFlags) stop(env *environment, reason string, state identity.CardState) (err error) {
+func (c cardFlags) stop(env *environment, reason string, state identity.CardState) error {
 	id, err := tokenID(c.Card)
 	if err != nil {
 		return unusable(err)
 	}
-	r, s, err := c.registry(env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if state == identity.CardRevoked {
-		err = r.Revoke(env.ctx, act(reason), id)
-	} else {
-		err = r.Suspend(env.ctx, act(reason), id)
-	}
-	if err != nil {
-		return err
-	}
-	on, err := s.PasskeysOn(env.ctx, id)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(env.stdout, "card %s is %s, with %d passkeys; its sessions end within seconds\n", id, state, len(on))
-	return nil
+	return c.open(env, func(r *record) error {
+		stop := r.Suspend
+		if state == identity.CardRevoked {
+			stop = r.Revoke
+		}
+		if err := stop(env.ctx, act(reason), id); err != nil {
+			return r.refused(audit.Event{Kind: audit.KindCardState, Card: id, Detail: string(state)}, err)
+		}
+		on, err := r.store.PasskeysOn(env.ctx, id)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(env.stdout, "card %s is %s, with %d passkeys; its sessions end within seconds\n", id, state, len(on))
+		return nil
+	})
 }
 
 type cardShowCommand struct {
@@ -197,30 +195,32 @@ type cardOppositionCommand struct {
 	Reason string `help:"Why, for the audit." default:"daily list"`
 }
 
-// Run imports the list, or nothing and says which lines are wrong.
-func (c cardOppositionCommand) Run(env *environment) (err error) {
-	r, s, err := c.registry(env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	in, err := input(env, c.File)
-	if err != nil {
-		return unusable(err)
-	}
-	defer in.Close()
-	report, err := r.ImportOppositions(env.ctx, act(c.Reason), in, enroll.ImportOptions{DryRun: c.DryRun})
-	if err != nil {
-		return importError(err)
-	}
-	if err := printRowErrors(env.stderr, report.Errors, report.More); err != nil {
-		return err
-	}
-	done := "applied"
-	if c.DryRun {
-		done = "dry run, nothing changed"
-	}
-	fmt.Fprintf(env.stdout, "%s: %d rows, %d opposed, %d cards known here, %d suspended, %d proposed for reactivation\n",
-		done, report.Rows, report.Opposed, report.Known, report.Suspended, report.Proposed)
-	return nil
+// Run imports the list: rows that are not understood are told, and the others
+// applied, exit 3; where none is understood nothing is, exit 1.
+func (c cardOppositionCommand) Run(env *environment) error {
+	return c.open(env, func(r *record) error {
+		in, err := input(env, c.File)
+		if err != nil {
+			return unusable(err)
+		}
+		defer in.Close()
+		report, err := r.ImportOppositions(env.ctx, act(c.Reason), in, enroll.ImportOptions{DryRun: c.DryRun})
+		if err != nil {
+			return importError(r.refused(audit.Event{Kind: audit.KindOppositionImport, Detail: filepath.Base(c.File)}, err))
+		}
+		printRows(env.stderr, report.Errors, report.More)
+		if report.Nothing() {
+			return r.wrongRows(audit.KindOppositionImport, c.File, report.Wrong(), report.Rows)
+		}
+		done := "applied"
+		if c.DryRun {
+			done = "dry run, nothing changed"
+		}
+		fmt.Fprintf(env.stdout, "%s: %d of %d rows, %d opposed, %d cards known here, %d suspended, %d proposed for reactivation\n",
+			done, report.Understood(), report.Rows, report.Opposed, report.Known, report.Suspended, report.Proposed)
+		if report.Wrong() > 0 {
+			return &exitError{code: exitPartly, err: fmt.Errorf("%d rows not understood, and not applied", report.Wrong())}
+		}
+		return nil
+	})
 }

@@ -1,7 +1,8 @@
 // Command cpsgate lets health professionals sign in with the cards they hold.
 //
 // Exit codes, for every command: 0 done or accepted, 1 refused or failed,
-// 2 unusable input (flags, files, configuration).
+// 2 unusable input (flags, files, configuration), 3 done but for rows that were
+// not understood (card oppositions).
 package main
 
 import (
@@ -23,6 +24,7 @@ const (
 	exitOK       = 0
 	exitRefused  = 1
 	exitUnusable = 2
+	exitPartly   = 3
 )
 
 // exitError carries the exit code of a command that has already said what

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
 	"cpsgate/identity"
-	"cpsgate/store"
 )
 
 // peopleCommand works on the people of the record.
@@ -23,21 +24,6 @@ type peopleCommand struct {
 // server or not.
 type dataFlag struct {
 	Data string `help:"The server's data directory." type:"path" placeholder:"DIR" required:"" env:"CPSGATE_DATA"`
-}
-
-// registry opens the record for one act of the console. What it changes a
-// running server learns of within a second (enroll.Registry.Run), and then ends
-// sessions.
-func (f dataFlag) registry(env *environment) (*enroll.Registry, *store.Store, error) {
-	s, err := openStore(env, f.Data)
-	if err != nil {
-		return nil, nil, unusable(err)
-	}
-	r, err := enroll.New(s, enroll.Options{Audit: audit.New(s, audit.Options{Now: env.now}), Now: env.now})
-	if err != nil {
-		return nil, nil, errors.Join(err, s.Close())
-	}
-	return r, s, nil
 }
 
 // act is what the command line does, and why.
@@ -60,58 +46,53 @@ type peopleImportCommand struct {
 }
 
 // Run imports all rows, or none and says which are wrong.
-func (c peopleImportCommand) Run(env *environment) (err error) {
-	r, s, err := c.registry(env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	in, err := input(env, c.File)
-	if err != nil {
-		return unusable(err)
-	}
-	defer in.Close()
-	options := enroll.ImportOptions{DryRun: c.DryRun}
-	if c.Progress {
-		options.Progress = func(done int) { fmt.Fprintf(env.stderr, "%d rows\n", done) }
-	}
-	report, err := r.ImportPeople(env.ctx, act(c.Reason), in, options)
-	if err != nil {
-		return importError(err)
-	}
-	if err := printRowErrors(env.stderr, report.Errors, report.More); err != nil {
-		return err
-	}
-	done := "imported"
-	if c.DryRun {
-		done = "dry run, nothing changed"
-	}
-	fmt.Fprintf(env.stdout, "%s: %d rows, %d added, %d changed, %d as they were\n",
-		done, report.Rows, report.Added, report.Changed, report.Unchanged)
-	return nil
+func (c peopleImportCommand) Run(env *environment) error {
+	return c.open(env, func(r *record) error {
+		in, err := input(env, c.File)
+		if err != nil {
+			return unusable(err)
+		}
+		defer in.Close()
+		options := enroll.ImportOptions{DryRun: c.DryRun}
+		if c.Progress {
+			options.Progress = func(done int) { fmt.Fprintf(env.stderr, "%d rows\n", done) }
+		}
+		report, err := r.ImportPeople(env.ctx, act(c.Reason), in, options)
+		if err != nil {
+			return importError(r.refused(audit.Event{Kind: audit.KindPeopleImport, Detail: filepath.Base(c.File)}, err))
+		}
+		if wrong := len(report.Errors) + report.More; wrong > 0 {
+			printRows(env.stderr, report.Errors, report.More)
+			return r.wrongRows(audit.KindPeopleImport, c.File, wrong, report.Rows)
+		}
+		printRows(env.stderr, report.Notes, report.MoreNotes)
+		done := "imported"
+		if c.DryRun {
+			done = "dry run, nothing changed"
+		}
+		fmt.Fprintf(env.stdout, "%s: %d rows, %d added, %d changed, %d as they were, %d cells left as certificates said\n",
+			done, report.Rows, report.Added, report.Changed, report.Unchanged, report.Kept())
+		return nil
+	})
 }
 
 // importError makes a file that is no such table unusable input.
 func importError(err error) error {
 	var refusal *enroll.Refusal
 	if errors.As(err, &refusal) && refusal.Reason == enroll.ReasonLayout {
-		return unusable(errors.New(refusal.Detail))
+		return unusable(err)
 	}
 	return err
 }
 
-// printRowErrors tells each wrong row, and that nothing was done.
-func printRowErrors(w io.Writer, list []enroll.RowError, more int) error {
-	if len(list) == 0 {
-		return nil
-	}
+// printRows tells what there is to say of rows.
+func printRows(w io.Writer, list []enroll.RowError, more int) {
 	for _, e := range list {
 		fmt.Fprintln(w, e)
 	}
 	if more > 0 {
 		fmt.Fprintf(w, "and %d more\n", more)
 	}
-	return fmt.Errorf("nothing was imported: %d rows are wrong", len(list)+more)
 }
 
 type peopleExportCommand struct {
@@ -121,26 +102,24 @@ type peopleExportCommand struct {
 }
 
 // Run exports everybody; that it did is recorded.
-func (c peopleExportCommand) Run(env *environment) (err error) {
-	r, s, err := c.registry(env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	out := env.stdout
-	if c.Out != "" {
-		file, finish, err := newFile(c.Out)
-		if err != nil {
-			return unusable(err)
+func (c peopleExportCommand) Run(env *environment) error {
+	return c.open(env, func(r *record) (err error) {
+		out := env.stdout
+		if c.Out != "" {
+			file, finish, err := newFile(c.Out)
+			if err != nil {
+				return unusable(err)
+			}
+			defer func() { err = errors.Join(err, finish()) }()
+			out = file
 		}
-		defer func() { err = errors.Join(err, finish()) }()
-		out = file
-	}
-	n, err := r.ExportPeople(env.ctx, act(c.Reason), out)
-	if err == nil {
+		n, err := r.ExportPeople(env.ctx, act(c.Reason), out)
+		if err != nil {
+			return r.refused(audit.Event{Kind: audit.KindPeopleExport}, err)
+		}
 		fmt.Fprintf(env.stderr, "%d people\n", n)
-	}
-	return err
+		return nil
+	})
 }
 
 type peopleGrantCommand struct {
@@ -153,31 +132,34 @@ type peopleGrantCommand struct {
 
 // Run grants at once: whoever commands the server's machine stands outside the
 // rule of four eyes, and the audit says that it was the console.
-func (c peopleGrantCommand) Run(env *environment) (err error) {
-	subject, err := identity.ParsePSIdNat(c.PSIdNat)
-	if err == nil {
-		err = subject.Check()
-	}
-	if err != nil {
-		return unusable(fmt.Errorf("%q: %w", c.PSIdNat, err))
-	}
-	r, s, err := c.registry(env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	for _, name := range c.Roles {
-		role, done := identity.Role(name), "is"
+func (c peopleGrantCommand) Run(env *environment) error {
+	return c.open(env, func(r *record) error {
+		kind, done := audit.KindRoleGrant, "is"
 		if c.Withdraw {
-			done = "is no longer"
-			err = r.Withdraw(env.ctx, act(c.Reason), subject, role)
-		} else {
-			_, err = r.Grant(env.ctx, act(c.Reason), subject, role)
+			kind, done = audit.KindRoleWithdraw, "is no longer"
+		}
+		subject, err := identity.ParsePSIdNat(c.PSIdNat)
+		if err == nil {
+			err = subject.Check()
 		}
 		if err != nil {
-			return err
+			event := audit.Event{Kind: kind, Reason: reasonIdentifier, Subject: subject, Detail: strings.Join(c.Roles, " ")}
+			return unusable(r.refused(event, fmt.Errorf("%q: %w", c.PSIdNat, err)))
 		}
-		fmt.Fprintf(env.stdout, "%s %s %s\n", subject, done, role)
+		for _, name := range c.Roles {
+			if err := c.give(env, r, subject, identity.Role(name)); err != nil {
+				return r.refused(audit.Event{Kind: kind, Subject: subject, Detail: name}, err)
+			}
+			fmt.Fprintf(env.stdout, "%s %s %s\n", subject, done, name)
+		}
+		return nil
+	})
+}
+
+func (c peopleGrantCommand) give(env *environment, r *record, subject identity.PSIdNat, role identity.Role) error {
+	if c.Withdraw {
+		return r.Withdraw(env.ctx, act(c.Reason), subject, role)
 	}
-	return nil
+	_, err := r.Grant(env.ctx, act(c.Reason), subject, role)
+	return err
 }
