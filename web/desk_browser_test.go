@@ -120,46 +120,6 @@ func until(t *testing.T, tab *chromium.Tab, what, script string) {
 	tab.Until(what, script)
 }
 
-// TestDeskByKeyboard: cards in a row without a mouse, each step showing by
-// itself as it happens.
-func TestDeskByKeyboard(t *testing.T) {
-	t.Parallel()
-	h, origin := browserHouse(t)
-	operator, _ := h.person(testpki.CardSpec{FamilyName: "EXEMPLE-GUICHET", GivenName: "Dominique", Profession: 60}, identity.RoleOperator)
-	tab := h.tabOf(h.chromium(), origin, operator)
-	tab.Go(origin + "/desk")
-	looks(t, tab, "desk")
-	for card := range 10 {
-		until(t, tab, "the field has the focus", `document.activeElement?.id === "who"`)
-		tab.Press(kb.Enter)
-		tab.WaitFor(".code")
-		code := strings.Join(strings.Fields(strings.ReplaceAll(tab.Text(".code"), "–", " ")), "-")
-		if card == 0 {
-			looks(t, tab, "ticket-open")
-		}
-		w := h.workstation(h.card(testpki.CardSpec{FamilyName: "EXEMPLE-LONGUENOM", GivenName: "Marie-Élisabeth", Profession: 60}))
-		w.base = origin
-		w.claims(code)
-		until(t, tab, "the code is gone", `!document.querySelector(".code") && document.body.innerText.includes("Code saisi sur le poste")`)
-		w.call("/enroll/step", `{"step":"card-pin","ok":false,"detail":"cpx-pin-wrong"}`)
-		until(t, tab, "what went wrong", `document.body.innerText.includes("Le code à 4 chiffres est faux")`)
-		if card == 0 {
-			looks(t, tab, "ticket-stopped")
-		}
-		next := w.call(w.CardURL, "{}")
-		until(t, tab, "the name", `document.querySelector("h1").innerText.includes("EXEMPLE-LONGUENOM Marie-Élisabeth")`)
-		next = w.call("/enroll/register", w.creates(next))
-		until(t, tab, "the trial", `document.body.innerText.includes("Carte enrôlée, à essayer")`)
-		w.call("/enroll/prove", w.signs(next))
-		until(t, tab, "the end", `document.activeElement?.id === "next-ticket"`)
-		if card == 0 {
-			looks(t, tab, "ticket-done")
-		}
-		tab.Press(kb.Enter)
-	}
-	until(t, tab, "the queue", `document.querySelectorAll(".list .row").length >= 10`)
-}
-
 // TestDeskWithoutScript: the page is looked at again by itself.
 func TestDeskWithoutScript(t *testing.T) {
 	t.Parallel()

@@ -58,4 +58,10 @@ if (main) {
   addEventListener("pagehide", () => events.close());
 }
 
+// What stands in the field was looked for already: what is typed next takes its
+// place.
+const field = document.getElementById("who");
+field?.addEventListener("focus", () => field.select());
+if (field && document.activeElement === field) field.select();
+
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
