@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -41,12 +42,13 @@ func again(ctx context.Context, step func(context.Context) error) error {
 }
 
 // Until looks at the page until a condition in JavaScript, which changes nothing
-// in it, is true, on whichever page follows this one.
+// in it, is true or a promise of that, on whichever page follows this one.
 func (tab *Tab) Until(what, condition string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, longPatience)
 	defer cancel()
-	look := chromedp.Evaluate[bool]("!!document.body && !!(" + condition + ")") // between two pages there is no body
+	look := chromedp.Evaluate[bool]("!!document.body && Promise.resolve("+condition+").then(so => !!so)", // between two pages there is no body
+		func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) })
 	for {
 		var so bool
 		err := again(ctx, func(ctx context.Context) (err error) { so, err = chromedp.Run(ctx, look); return err })

@@ -38,6 +38,26 @@ func TestPagesThatGoAway(t *testing.T) {
 	tab.Shows("clicked 1")
 }
 
+// TestPromisesAreWaitedFor: a promise is not taken for what it promises.
+func TestPromisesAreWaitedFor(t *testing.T) {
+	Need(t)
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		if r.URL.Path == "/asked" && asked.Add(1) < 3 {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		fmt.Fprint(w, "<main></main>")
+	}))
+	defer s.Close()
+	tab := Start(t, NewHome(t)).Tab(t)
+	tab.Go(s.URL)
+	tab.Until("the third time", `fetch("/asked").then(answer => answer.status === 200)`)
+	if n := asked.Load(); n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // TestAgain: a step is tried again because its page went away, and for nothing else.
 func TestAgain(t *testing.T) {
 	gone := &cdproto.Error{Code: -32000, Message: "Could not find node with given id"}
