@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"net"
@@ -44,7 +45,7 @@ func (h *hospital) behindNginx(origin string) {
 	certificate, key := proxies.WritePair(h.t, folder, "application", pair)
 	address, sso := net.JoinHostPort("127.0.0.1", u.Port()), strings.TrimPrefix(h.main, "https://")
 	proxies.Nginx(h.t, address, proxies.Snippet(h.t, "../../docs/forward-auth.md", "nginx",
-		"server sso.hopital.example:443;", "server 127.0.0.1"+h.main[len(h.main)-portLength(h.main)-1:]+";",
+		"server sso.hopital.example:443;", "server "+cmp.Or(h.asked, addressOf(h.main))+";",
 		"Host               sso.hopital.example", "Host "+sso,
 		"Host              sso.hopital.example", "Host "+sso,
 		"sso.hopital.example", "sso.localhost",

@@ -32,14 +32,27 @@ type hospital struct {
 	lab    *cardlab.Lab
 	reader *cardlab.Reader
 	serve  *exec.Cmd
+	node   string // names this server's own files
+	asked  string // address that applications' proxies ask; "" = main's
 }
 
 // openHospital starts one. Change, if not nil, bends its configuration.
 func openHospital(t *testing.T, change func(map[string]any)) *hospital {
 	t.Helper()
 	cardlab.NeedTokens(t)
-	h := &hospital{t: t, folder: t.TempDir(), lab: cardlab.Start(t, 1)}
+	h := newHospital(t)
+	h.lab = cardlab.Start(t, 1)
 	h.reader = h.lab.Readers[0]
+	h.configure(change)
+	h.start()
+	t.Cleanup(h.stop)
+	return h
+}
+
+// newHospital is one whose server is not configured yet, and without a reader.
+func newHospital(t *testing.T) *hospital {
+	t.Helper()
+	h := &hospital{t: t, folder: t.TempDir(), node: "server"}
 	var err error
 	if h.pki, err = testpki.New(testpki.Options{Test: true}); err != nil {
 		t.Fatal(err)
@@ -47,9 +60,6 @@ func openHospital(t *testing.T, change func(map[string]any)) *hospital {
 	h.main, h.card, h.admin = "https://sso.localhost:"+freePort(t), "https://cps.localhost:"+freePort(t), "127.0.0.1:"+freePort(t)
 	h.files()
 	h.publish(time.Now().Add(-time.Hour))
-	h.configure(change)
-	h.start()
-	t.Cleanup(h.stop)
 	return h
 }
 
@@ -127,14 +137,13 @@ func (h *hospital) publish(at time.Time) {
 // configure writes the configuration, as JSON, which is YAML too.
 func (h *hospital) configure(change func(map[string]any)) {
 	h.t.Helper()
-	address := func(origin string) string { return "127.0.0.1:" + origin[len(origin)-portLength(origin):] }
 	c := map[string]any{
 		"mode": "test", "data": h.path("data"),
 		"main": map[string]any{
-			"listen": address(h.main), "origin": h.main,
+			"listen": addressOf(h.main), "origin": h.main,
 			"certificate": h.path("server.pem"), "key": h.path("server-key.pem"),
 		},
-		"card":  map[string]any{"listen": address(h.card), "origin": h.card},
+		"card":  map[string]any{"listen": addressOf(h.card), "origin": h.card},
 		"admin": map[string]any{"listen": h.admin},
 		"trust": map[string]any{"anchors": []string{h.path("anchors")}, "intermediates": []string{h.path("authorities")}, "crls": h.path("crls")},
 		"pages": map[string]any{"name": "Hôpital Exemple", "support_label": "service informatique", "support_phone": "01 99 00 00 00"},
@@ -146,8 +155,11 @@ func (h *hospital) configure(change func(map[string]any)) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.write(h.path("cpsgate.yaml"), text)
+	h.write(h.path(h.node+".yaml"), text)
 }
+
+// addressOf is where the server of an origin listens.
+func addressOf(origin string) string { return "127.0.0.1:" + origin[len(origin)-portLength(origin):] }
 
 func portLength(origin string) int { return len(origin) - 1 - bytes.LastIndexByte([]byte(origin), ':') }
 
@@ -157,12 +169,12 @@ func clean() []string { return []string{"PATH=" + os.Getenv("PATH")} }
 // start runs `cpsgate serve` and waits until it is ready.
 func (h *hospital) start() {
 	h.t.Helper()
-	log, err := os.OpenFile(h.path("server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(h.path(h.node+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer log.Close()
-	h.serve = exec.CommandContext(context.Background(), program, "serve", "--config", h.path("cpsgate.yaml"))
+	h.serve = exec.CommandContext(context.Background(), program, "serve", "--config", h.path(h.node+".yaml"))
 	h.serve.Stdout, h.serve.Stderr, h.serve.Env = log, log, clean()
 	if err := h.serve.Start(); err != nil {
 		h.t.Fatal(err)
@@ -177,7 +189,7 @@ func (h *hospital) start() {
 			return
 		}
 	}
-	text, _ := os.ReadFile(h.path("server.log"))
+	text, _ := os.ReadFile(h.path(h.node + ".log"))
 	h.t.Fatalf("cpsgate is not ready after 20 s:\n%s", text)
 }
 
@@ -191,8 +203,8 @@ func (h *hospital) stop() {
 		h.t.Errorf("cpsgate did not end well: %v", err)
 	}
 	if h.t.Failed() {
-		text, _ := os.ReadFile(h.path("server.log"))
-		h.t.Logf("server.log:\n%s", text)
+		text, _ := os.ReadFile(h.path(h.node + ".log"))
+		h.t.Logf("%s.log:\n%s", h.node, text)
 	}
 }
 
