@@ -3,7 +3,6 @@ package enroll
 import (
 	"context"
 
-	"cpsgate/audit"
 	"cpsgate/identity"
 )
 
@@ -14,17 +13,6 @@ const (
 	reasonRemoved     = "removed"      // by its holder
 	reasonEnrolment   = "enrolment-"   // and how the enrolment that made it ended
 )
-
-// SetCardState changes a card's state, and that of the passkeys standing on
-// it, in one transaction with its audit event; then it tells OnCardState and
-// OnPasskeyState. A reactivated card brings back the passkeys that went with
-// it, no others. The state that the card has already is no change and no
-// event, but is told again.
-func (r *Registry) SetCardState(ctx context.Context, tokenID string, state identity.CardState, reason string, by identity.PSIdNat) error {
-	return r.changed(ctx, func(u Unit) (telling, error) {
-		return r.changeCard(ctx, u, tokenID, state, &audit.Event{Reason: reason, At: r.o.Now(), Actor: by})
-	})
-}
 
 // follow makes the passkeys that stand on the card take its state, and gives
 // those that changed.

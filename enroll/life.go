@@ -107,8 +107,31 @@ func (r *Registry) stop(ctx context.Context, act Act, tokenID string, state iden
 		if err := r.may(ctx, u, act, rightCards); err != nil {
 			return telling{}, err
 		}
-		return r.changeCard(ctx, u, tokenID, state, r.event(act, audit.KindCardState))
+		e := r.event(act, audit.KindCardState)
+		card, err := u.Card(ctx, tokenID)
+		if err == nil && card.State == state {
+			return r.stopAgain(ctx, u, card, e)
+		}
+		return r.changeCard(ctx, u, tokenID, state, e)
 	})
+}
+
+// stopAgain keeps what a person says of a card that is stopped already: of one
+// that is suspended it is the reason from now on, so that a lifted opposition
+// does not propose to bring back what somebody has reported lost.
+func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e *audit.Event) (telling, error) {
+	if card.State == identity.CardSuspended {
+		card.StateReason = e.Reason
+		if err := u.SaveCard(ctx, card); err != nil {
+			return telling{}, err
+		}
+	}
+	on, err := u.PasskeysOn(ctx, card.TokenID)
+	if err != nil {
+		return telling{}, err
+	}
+	e.Subject, e.Card, e.Detail = card.Holder, card.TokenID, string(card.State)+" already"
+	return telling{cards: []identity.Card{card}, passkeys: on}, r.o.Audit.RecordIn(ctx, u, e)
 }
 
 // changed runs act as one unit, then tells.

@@ -192,6 +192,31 @@ func TestAListThatNobodyUnderstands(t *testing.T) {
 	}
 }
 
+// TestAReportOutlastsAnOpposition: a card that somebody has reported lost while it
+// was opposed is not proposed when the opposition is lifted.
+func TestAReportOutlastsAnOpposition(t *testing.T) {
+	d := staffed(t)
+	d.oppose(t, opposing("8|99700000017|0000000001||2026-03-01|"))
+	before := len(d.events(t))
+	act := d.by(operator)
+	act.Reason = "perdue, dit son porteur"
+	if err := d.Suspend(t.Context(), act, cardA); err != nil {
+		t.Fatal(err)
+	}
+	d.wantCard(t, cardA, identity.CardSuspended, act.Reason)
+	if events := d.events(t)[before:]; len(events) != 1 || events[0].Reason != act.Reason || events[0].Actor != operator || events[0].Subject != alice || events[0].Detail != "suspended already" {
+		t.Errorf("%+v", events)
+	}
+	if report := d.oppose(t, opposing("8|99700000017|0000000001|||")); report.Proposed != 0 {
+		t.Errorf("%+v", report)
+	}
+	d.set(t, cardA, identity.CardRevoked)
+	if err := d.Revoke(t.Context(), act, cardA); err != nil {
+		t.Fatal(err)
+	}
+	d.wantCard(t, cardA, identity.CardRevoked, "test")
+}
+
 func TestListsThatAreNone(t *testing.T) {
 	d := staffed(t)
 	for name, file := range map[string]string{

@@ -188,8 +188,11 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		if err != nil {
 			return unknownPerson(subject, err)
 		}
+		e := r.event(act, audit.KindRoleWithdraw)
+		e.Subject, e.Detail = subject, string(role)
 		if !p.HasRole(role) {
-			return nil
+			e.Detail += ", not held"
+			return r.o.Audit.RecordIn(ctx, u, e)
 		}
 		if role == identity.RoleAdmin && !act.Console {
 			if err := anotherAdmin(ctx, u, subject); err != nil {
@@ -200,8 +203,6 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		if err := u.SaveProfessional(ctx, p); err != nil {
 			return err
 		}
-		e := r.event(act, audit.KindRoleWithdraw)
-		e.Subject, e.Detail = subject, string(role)
 		return r.o.Audit.RecordIn(ctx, u, e)
 	})
 }

@@ -40,7 +40,7 @@ func TestRoles(t *testing.T) {
 	wantRefusal(t, d.Withdraw(t.Context(), d.by(newcomer), admin, identity.RoleAdmin), "")
 	wantRefusal(t, d.Withdraw(t.Context(), console, newcomer, identity.RoleAdmin), "")
 	events := d.events(t)[before:]
-	if len(events) != 3 || events[0].Actor != "console" || events[0].Subject != newcomer || events[0].Detail != "admin" {
+	if len(events) != 4 || events[0].Detail != "operator, not held" || events[1].Actor != "console" || events[1].Subject != newcomer || events[1].Detail != "admin" {
 		t.Errorf("%+v", events)
 	}
 	staff, err := d.Staff(t.Context())

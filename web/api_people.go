@@ -218,8 +218,6 @@ func (s *Server) apiExportPeople(c echo.Context) error {
 		return err
 	}
 	tableHeaders(c, "people.csv")
-	if _, err := s.o.Registry.ExportPeople(c.Request().Context(), s.apiAct(c, ""), c.Response()); err != nil {
-		return err
-	}
-	return nil
+	_, err := s.o.Registry.ExportPeople(c.Request().Context(), s.apiAct(c, ""), c.Response())
+	return err
 }

@@ -50,6 +50,8 @@ var kindWords = map[string]string{
 	audit.KindAuditPrune:       "kind.audit-prune",
 	audit.KindProxyHeader:      "kind.proxy-header",
 	kindPage:                   "kind.page-open",
+	kindAPI:                    "kind.api-call",
+	kindRate:                   "kind.request-rate",
 	audit.KindApplication:      "kind.application",
 	audit.KindRevocationBypass: "kind.revocation-bypass",
 }

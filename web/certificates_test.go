@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
-	"cpsgate/identity"
 	"cpsgate/internal/testpki"
 	"cpsgate/mtls"
 )
@@ -210,19 +210,19 @@ func TestCardRecordRefusals(t *testing.T) {
 	h := newHouse(t)
 	for _, c := range []struct {
 		name   string
-		state  identity.CardState
+		stop   func(*enroll.Registry, context.Context, enroll.Act, string) error
 		reason enroll.Reason
 		fr, en string
 	}{
-		{"a suspended card", identity.CardSuspended, enroll.ReasonCardSuspended, "Votre carte est suspendue", "Your card is suspended"},
-		{"a card withdrawn here", identity.CardRevoked, enroll.ReasonCardRevoked, "Votre carte a été retirée du service", "Your card has been withdrawn"},
+		{"a suspended card", (*enroll.Registry).Suspend, enroll.ReasonCardSuspended, "Votre carte est suspendue", "Your card is suspended"},
+		{"a card withdrawn here", (*enroll.Registry).Revoke, enroll.ReasonCardRevoked, "Votre carte a été retirée du service", "Your card has been withdrawn"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.t = t
 			card := h.card(testpki.CardSpec{})
 			b := h.browser().with(card)
 			b.signIn().says(t, http.StatusOK, "Mon compte")
-			must(t, h.registry.SetCardState(t.Context(), card.TokenID, c.state, "lost", ""))
+			must(t, c.stop(h.registry, t.Context(), console, card.TokenID))
 			b.signedOut()
 			b.signIn().says(t, http.StatusForbidden, c.fr, "au guichet")
 			h.refusedFor(audit.KindLoginCPS, string(c.reason))

@@ -169,7 +169,7 @@ func auditKinds() []string {
 		audit.KindDeskProof, audit.KindReset, audit.KindApprovalRequest, audit.KindApprovalPropose, audit.KindApprovalApprove, audit.KindApprovalDecline,
 		audit.KindRoleGrant, audit.KindRoleWithdraw, audit.KindPeopleImport, audit.KindPeopleExport, audit.KindOppositionImport,
 		audit.KindClientAdd, audit.KindClientRevoke, audit.KindAuditExport, audit.KindAuditPrune, audit.KindProxyHeader, audit.KindRevocationBypass,
-		audit.KindApplication, kindPage))
+		audit.KindApplication, kindPage, kindAPI, kindRate))
 	slices.Sort(kinds)
 	return slices.Compact(kinds)
 }

@@ -265,7 +265,7 @@ func (b *behind) stops(t *testing.T, nurse *testpki.Card) {
 	a := b.browser().with(nurse)
 	page := a.follow(a.get(dossier + "/"))
 	a.follow(a.get("/login/card?return="+url.QueryEscape(page.url.Query().Get("return")))).says(t, http.StatusOK, "Remote-User")
-	must(t, b.registry.SetCardState(t.Context(), b.last("application").Card, identity.CardRevoked, "lost", "899700000017"))
+	must(t, b.registry.Revoke(t.Context(), console, b.last("application").Card))
 	if got := a.get(dossier + "/"); got.status != http.StatusFound {
 		t.Errorf("still in: %d", got.status)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"cpsgate/audit"
-	"cpsgate/identity"
 	"cpsgate/internal/testpki"
 	"cpsgate/sso/forwardauth"
 	"cpsgate/web"
@@ -266,7 +265,7 @@ func TestAnApplicationsEndIsTheSessions(t *testing.T) {
 		t.Errorf("after signing out: %d", status)
 	}
 	cookie = with("Cookie", "__Host-cpsgate="+h.intoDossier(t, b))
-	must(t, h.registry.SetCardState(t.Context(), h.last(audit.KindApplication).Card, identity.CardSuspended, "lost", "899700000017"))
+	must(t, h.registry.Suspend(t.Context(), console, h.last(audit.KindApplication).Card))
 	if status := check(); status != http.StatusUnauthorized {
 		t.Errorf("after the card was stopped: %d", status)
 	}

@@ -153,20 +153,21 @@ func TestOneCardRecord(t *testing.T) {
 		h, b, card, key := enrolled(t)
 		b.useKey(key, softkey.SignCount(6))
 		b.signedIn()
-		must(t, h.registry.SetCardState(t.Context(), card.TokenID, identity.CardSuspended, "lost", ""))
+		must(t, h.registry.Suspend(t.Context(), console, card.TokenID))
 		b.signedOut()
 		b.useKey(key, softkey.SignCount(7)).refuses(t, http.StatusForbidden, "card-suspended")
 		if e := h.refusedFor(audit.KindLoginFIDO2, "card-suspended"); e.Subject != identity.PSIdNat(card.IdNat) {
 			t.Errorf("audit: %+v", e)
 		}
-		must(t, h.registry.SetCardState(t.Context(), card.TokenID, identity.CardActive, "found", ""))
+		_, err := h.registry.Reactivate(t.Context(), console, card.TokenID)
+		must(t, err)
 		if a := b.useKey(key, softkey.SignCount(8)); a.status != http.StatusOK {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})
 	t.Run("card withdrawn", func(t *testing.T) {
 		h, b, card, key := enrolled(t)
-		must(t, h.registry.SetCardState(t.Context(), card.TokenID, identity.CardRevoked, "stolen", ""))
+		must(t, h.registry.Revoke(t.Context(), console, card.TokenID))
 		b.useKey(key, softkey.SignCount(7)).refuses(t, http.StatusForbidden, "card-revoked")
 	})
 	t.Run("certificate revoked", func(t *testing.T) {

@@ -9,8 +9,12 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
+	"cpsgate/audit"
 	"cpsgate/identity"
 )
+
+// kindRate is the audit's kind of requests that come too fast from one address.
+const kindRate = "request.rate"
 
 // maxLimited bounds how many addresses or people a limiter remembers. Beyond
 // it the one seen longest ago is forgotten, and starts with a full allowance.
@@ -115,7 +119,7 @@ func (s *Server) counted(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) within(l limiter, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if wait := l.wait(addressKey(c.RealIP()), s.o.Now()); wait > 0 {
-			return &tooMany{wait: wait}
+			return s.refuseStranger(c, audit.Event{Kind: kindRate}, &tooMany{wait: wait})
 		}
 		return next(c)
 	}

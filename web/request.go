@@ -55,10 +55,15 @@ func (s *Server) observe(on listener) echo.MiddlewareFunc {
 			r.tongue = s.tongues.choose(chosen, c.Request())
 			c.Set(requestKey, r)
 			s.circumstances(c)
+			broken := false
 			if err := next(c); err != nil {
+				broken = c.Response().Committed
 				c.Error(err)
 			}
 			s.logRequest(c, r)
+			if broken { // or what was sent so far would pass for all there is
+				panic(http.ErrAbortHandler)
+			}
 			return nil
 		}
 	}

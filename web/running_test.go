@@ -63,7 +63,12 @@ func TestTooManyAttempts(t *testing.T) {
 		if a.header.Get("Retry-After") != "21" && a.header.Get("Retry-After") != "20" {
 			t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
 		}
+		h.refusedFor("request.rate", "too-many-attempts")
+		before := len(h.events())
 		b.script("/login/passkey/options", struct{}{}).refuses(t, http.StatusTooManyRequests, "too-many-attempts")
+		if n := len(h.events()) - before; n != 0 { // it must not fill the audit either
+			t.Errorf("%d events of one more", n)
+		}
 		b.get("/").says(t, http.StatusOK, "Se connecter")
 		h.pass(time.Minute)
 		if a := b.get("/login/card"); a.status != http.StatusSeeOther {

@@ -117,7 +117,7 @@ func TestSuspendedMeanwhile(t *testing.T) {
 	card := h.card(testpki.CardSpec{})
 	b := h.browser().with(card)
 	code := upToCode(t, b)
-	must(t, h.registry.SetCardState(t.Context(), card.TokenID, identity.CardSuspended, "lost", ""))
+	must(t, h.registry.Suspend(t.Context(), console, card.TokenID))
 	b.get(code).says(t, http.StatusForbidden, "Votre carte est suspendue")
 	h.refusedFor(audit.KindLoginCPS, "card-suspended")
 	b.signedOut()
