@@ -137,6 +137,7 @@ func serveChild(name string, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("-serve NAME FOLDER REDIS")
 	}
+	heap.Spare(os.Environ()) // as cpsgate serve does; the bare ones get the same room
 	manager, _, err := openSessions(args[1], nil)
 	if err != nil {
 		return err
@@ -144,7 +145,6 @@ func serveChild(name string, args []string) error {
 	var handler http.Handler
 	switch name {
 	case ours:
-		heap.Spare(os.Environ()) // as cpsgate serve does
 		handler, err = wholeServer(args[0], manager)
 	case quick:
 		handler = bareHandler(manager.Find)

@@ -28,9 +28,9 @@ func serveChild(name, folder string) error {
 	if err != nil {
 		return err
 	}
+	heap.Spare(os.Environ()) // as cpsgate serve does; the bare one gets the same room
 	server, config, err := s.bareServer(pair)
 	if name != bare {
-		heap.Spare(os.Environ()) // as cpsgate serve does
 		server, config, err = s.cardServer(pair, name == oursNew)
 	}
 	if err != nil {

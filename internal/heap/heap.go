@@ -27,7 +27,7 @@ var once sync.Once
 // the environment (NAME=value) says otherwise.
 func Spare(environ []string) {
 	if !slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, "GOGC=") }) {
-		once.Do(func() { afterEach(adjuster()) })
+		once.Do(func() { afterEach(adjuster(func(p int) { debug.SetGCPercent(p) })) })
 	}
 }
 
@@ -40,15 +40,15 @@ func afterEach(f func()) {
 
 // adjuster gives a function that sets the percentage by the heap that the last
 // collection found alive.
-func adjuster() func() {
+func adjuster(set func(percent int)) func() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	set := 0
+	inForce := 0
 	return func() {
 		metrics.Read(sample)
 		// Setting it stops the program for a moment: not for a tenth more or less.
-		if p := percentFor(sample[0].Value.Uint64()); math.Abs(float64(p-set)) > float64(set)/10 {
-			debug.SetGCPercent(p)
-			set = p
+		if p := percentFor(sample[0].Value.Uint64()); math.Abs(float64(p-inForce)) > float64(inForce)/10 {
+			set(p)
+			inForce = p
 		}
 	}
 }

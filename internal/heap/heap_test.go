@@ -3,6 +3,7 @@ package heap
 import (
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,30 +21,32 @@ func TestPercentFor(t *testing.T) {
 // TestSpareFollowsTheHeap: what was right for a small heap is not kept for a
 // large one, nor the other way round.
 func TestSpareFollowsTheHeap(t *testing.T) {
-	before := debug.SetGCPercent(100)
-	defer debug.SetGCPercent(before)
-	Spare([]string{"GOGC=70"})
-	if got := debug.SetGCPercent(100); got != 100 {
-		t.Fatalf("%d in spite of GOGC", got)
-	}
-	Spare(nil)
-	become := func(what string, right func(int) bool) {
+	var inForce atomic.Int64
+	afterEach(adjuster(func(p int) { inForce.Store(int64(p)) }))
+	become := func(what string, right func(int64) bool) {
 		t.Helper()
 		for range 200 {
 			runtime.GC()
-			time.Sleep(5 * time.Millisecond)
-			got := debug.SetGCPercent(-1) // the only way to read it
-			debug.SetGCPercent(got)
-			if right(got) {
+			if right(inForce.Load()) {
 				return
 			}
+			time.Sleep(5 * time.Millisecond)
 		}
-		t.Error(what)
+		t.Errorf("%s: %d %%", what, inForce.Load())
 	}
-	become("not raised for a small heap", func(p int) bool { return p > 100 })
+	become("not raised for a small heap", func(p int64) bool { return p > 100 })
 	index := make([]byte, 64<<20)
-	become("not lowered for a large heap", func(p int) bool { return p == percent })
+	become("not lowered for a large heap", func(p int64) bool { return p == percent })
 	runtime.KeepAlive(index)
 	index = nil
-	become("not raised again", func(p int) bool { return p > 100 })
+	become("not raised again", func(p int64) bool { return p > 100 })
+}
+
+func TestGOGCIsLeftAlone(t *testing.T) {
+	before := debug.SetGCPercent(70)
+	defer debug.SetGCPercent(before)
+	Spare([]string{"PATH=/bin", "GOGC=70"})
+	if got := debug.SetGCPercent(before); got != 70 {
+		t.Errorf("%d %% in spite of GOGC", got)
+	}
 }
