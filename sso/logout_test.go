@@ -292,6 +292,43 @@ func TestBeginLogout(t *testing.T) {
 	}
 }
 
+// A client that sends us elsewhere, or answers an error, has not been told: it
+// is tried again, and nobody else hears the token (Back-Channel Logout §2.5).
+func TestAClientThatLeadsElsewhereIsNotFollowed(t *testing.T) {
+	elsewhere := &listener{status: http.StatusOK}
+	elsewhere.server = httptest.NewTLSServer(elsewhere)
+	defer elsewhere.server.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.server.URL, http.StatusTemporaryRedirect)
+		},
+		"an error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewTLSServer(answer)
+			defer server.Close()
+			p := newPlace(t, func(o *sso.Options) {
+				roots := x509.NewCertPool()
+				roots.AddCert(server.Certificate()) // the same for all test servers
+				o.BackChannel = sso.NewBackChannel(&tls.Config{RootCAs: roots})
+			}, app(func(c *sso.Client) { c.BackChannelLogout = server.URL }))
+			session := p.open(alice, cardA)
+			p.tokens(session)
+			if err := p.sessions.EndByID(t.Context(), alice, session.ID); err != nil {
+				t.Fatal(err)
+			}
+			p.provider.TellClients(t.Context())
+			if e := p.told(); len(e) != 0 || len(elsewhere.heard()) != 0 {
+				t.Errorf("recorded %+v; elsewhere %d tokens came", e, len(elsewhere.heard()))
+			}
+			p.clock.add(10 * time.Second)
+			if due, err := p.store.ClaimLogouts(t.Context(), "app", p.clock.now(), p.clock.now(), 9); err != nil || len(due) != 1 || due[0].Attempts != 1 {
+				t.Errorf("%+v, %v", due, err)
+			}
+		})
+	}
+}
+
 // A client whose grant ended before the session did is told of the session's
 // end all the same, once: its user is still signed in there.
 func TestClientsAreToldThoughTheirGrantEndedBefore(t *testing.T) {

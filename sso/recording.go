@@ -43,6 +43,13 @@ func (p *Provider) told(ctx context.Context, err error) error {
 	return p.tell(ctx, Event{Kind: EventSignIn, Refused: true, Reason: refused.Reason, Client: refused.Client, Detail: refused.Detail}, err)
 }
 
+// Unreadable refuses a request whose parameters cannot be read, or not in one
+// way only; nothing of it can be told where it came from.
+func (p *Provider) Unreadable(ctx context.Context, kind string) error {
+	r := refuse(InvalidRequest, "malformed", "the parameters cannot be read")
+	return p.tell(ctx, Event{Kind: kind, Refused: true, Reason: r.Reason, Detail: r.Detail}, r)
+}
+
 // sumUp records how many refusals were counted only.
 func (p *Provider) sumUp(ctx context.Context, over []Event) error {
 	for _, e := range over {

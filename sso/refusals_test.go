@@ -494,22 +494,34 @@ func TestTwoPeople(t *testing.T) {
 func TestUserinfoRefuses(t *testing.T) {
 	p := newPlace(t, nil)
 	a := p.tokens(p.open(alice, cardA))
-	for name, r := range map[string]*http.Request{
-		"no token":        httptest.NewRequest(http.MethodGet, issuer+sso.PathUserinfo, nil),
-		"in the address":  httptest.NewRequest(http.MethodGet, issuer+sso.PathUserinfo+"?access_token="+a.text("access_token"), nil),
-		"a refresh token": bearer(a.text("refresh_token")),
-		"an ID token":     bearer(a.text("id_token")),
-		"truncated":       bearer(a.text("access_token")[:20]),
-		"a token and a second": func() *http.Request {
+	form := func(token string) *http.Request {
+		return p.request(sso.PathUserinfo, url.Values{"access_token": {token}}, "", "")
+	}
+	for _, tt := range []struct {
+		name    string
+		request *http.Request
+		status  int
+		error   string
+		reason  string
+	}{
+		{"no token", httptest.NewRequest(http.MethodGet, issuer+sso.PathUserinfo, nil), 401, "invalid_request", "malformed"},
+		{"in the address", httptest.NewRequest(http.MethodGet, issuer+sso.PathUserinfo+"?access_token="+a.text("access_token"), nil), 400, "invalid_request", "query"},
+		{"a refresh token", bearer(a.text("refresh_token")), 401, "invalid_token", "token-kind"},
+		{"an ID token", bearer(a.text("id_token")), 401, "invalid_token", "token-unknown"},
+		{"truncated", bearer(a.text("access_token")[:20]), 401, "invalid_token", "token-unknown"},
+		{"truncated, in a form", form(a.text("access_token")[:20]), 401, "invalid_token", "token-unknown"},
+		{"a token and a second", func() *http.Request {
 			r := bearer(a.text("access_token"))
 			r.Header.Add("Authorization", "Bearer x")
 			return r
-		}(),
-		"another method": httptest.NewRequest(http.MethodDelete, issuer+sso.PathUserinfo, nil),
+		}(), 400, "invalid_request", "authorization-twice"},
+		{"another method", httptest.NewRequest(http.MethodDelete, issuer+sso.PathUserinfo, nil), 405, "invalid_request", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if got := p.do(r); got.status < 400 || got.status >= 500 || strings.Contains(got.body, "EXEMPLE") {
-				t.Errorf("%d %s", got.status, got.body)
+		t.Run(tt.name, func(t *testing.T) {
+			p.reasons()
+			got, recorded := p.do(tt.request), p.reasons()
+			if got.status != tt.status || got.text("error") != tt.error || strings.Contains(got.body, "EXEMPLE") || strings.Join(recorded, " ") != tt.reason {
+				t.Errorf("%d %s, recorded %v", got.status, got.body, recorded)
 			}
 		})
 	}
@@ -567,6 +579,54 @@ func TestIntrospectAndRevoke(t *testing.T) {
 	}
 	if got := p.post(sso.PathRevoke, url.Values{"token": {"unknown"}}); got.status != http.StatusOK { // RFC 7009 §2.2
 		t.Errorf("unknown: %d %s", got.status, got.body)
+	}
+}
+
+// Who does not prove to be a client learns nothing of a token, and ends none.
+func TestIntrospectAndRevokeRefuse(t *testing.T) {
+	public := app(func(c *sso.Client) { c.ID, c.Auth, c.Introspects = "public", sso.AuthNone, true })
+	p := newPlace(t, nil, app(), public)
+	access := p.tokens(p.open(alice, cardA)).text("access_token")
+	token := url.Values{"token": {access}}
+	with := func(pairs ...string) url.Values {
+		form := url.Values{"token": {access}}
+		for i := 0; i < len(pairs); i += 2 {
+			form.Add(pairs[i], pairs[i+1])
+		}
+		return form
+	}
+	for _, tt := range []struct {
+		name    string
+		request *http.Request
+		status  int
+		error   string
+		reason  string
+	}{
+		{"introspection, a wrong secret", p.request(sso.PathIntrospect, token, "app", "wrong"), 401, "invalid_client", "client-auth"},
+		{"introspection, an unknown client", p.request(sso.PathIntrospect, token, "nobody", "x"), 401, "invalid_client", "client-unknown"},
+		{"introspection by nobody", p.request(sso.PathIntrospect, token, "", ""), 400, "invalid_request", "malformed"},
+		{"introspection by a name alone", p.request(sso.PathIntrospect, with("client_id", "app"), "", ""), 400, "invalid_client", "malformed"},
+		{"introspection by a public client", p.request(sso.PathIntrospect, with("client_id", "public"), "", ""), 400, "invalid_client", "malformed"},
+		{"introspection, a token twice", p.request(sso.PathIntrospect, with("token", "x"), "app", p.secret), 400, "invalid_request", "parameter-twice"},
+		{"introspection, a huge token", p.request(sso.PathIntrospect, url.Values{"token": {strings.Repeat("x", 9<<10)}}, "app", p.secret), 400, "invalid_request", "parameter-long"},
+		{"revocation, a wrong secret", p.request(sso.PathRevoke, token, "app", "wrong"), 401, "invalid_client", "client-auth"},
+		{"revocation, a token twice", p.request(sso.PathRevoke, with("token", "x"), "app", p.secret), 400, "invalid_request", "parameter-twice"},
+		{"pushing, a redirect URI twice", p.request(sso.PathPushed, func() url.Values {
+			f := asked()
+			f.Add("redirect_uri", "https://evil.test/")
+			return f
+		}(), "app", p.secret), 400, "invalid_request", "parameter-twice"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.reasons()
+			got, recorded := p.do(tt.request), p.reasons()
+			if got.status != tt.status || got.text("error") != tt.error || got.json["active"] != nil || strings.Join(recorded, " ") != tt.reason {
+				t.Errorf("%d %s, recorded %v", got.status, got.body, recorded)
+			}
+		})
+	}
+	if got := p.userinfo(access); got.status != http.StatusOK {
+		t.Errorf("it was ended: %d", got.status)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
+	"cpsgate/sso"
 )
 
 // kindWords are what auditors read for the kinds of events; one without words
@@ -54,6 +55,13 @@ var kindWords = map[string]string{
 	kindRate:                   "kind.request-rate",
 	audit.KindApplication:      "kind.application",
 	audit.KindRevocationBypass: "kind.revocation-bypass",
+	sso.EventSignIn:            "kind.sso-sign-in",
+	sso.EventToken:             "kind.sso-token",
+	sso.EventReuse:             "kind.sso-reuse",
+	sso.EventConsent:           "kind.sso-consent",
+	sso.EventLogout:            "kind.sso-logout",
+	sso.EventTold:              "kind.sso-told",
+	sso.EventClient:            "kind.sso-client",
 }
 
 func (t *tongue) kind(kind string) string {

@@ -15,7 +15,7 @@ import (
 // authorize takes an application's request to sign someone in, and goes as far
 // as it can without a question.
 func (s *Server) authorize(c echo.Context) error {
-	form, err := oauthForm(c.Request())
+	form, err := s.oauthForm(c, sso.EventSignIn)
 	if err != nil {
 		return err
 	}
@@ -29,18 +29,24 @@ func (s *Server) authorize(c echo.Context) error {
 	return s.advance(c, request)
 }
 
-// oauthForm is the query of a GET or the form of a POST, not both.
-func oauthForm(r *http.Request) (url.Values, error) {
-	if r.Method == http.MethodGet {
-		return r.URL.Query(), nil
+// oauthForm is the query of a GET or the form of a POST, not both. One that
+// readers read in two ways, or not at all, is refused, and recorded as an event of
+// that kind.
+func (s *Server) oauthForm(c echo.Context, kind string) (form url.Values, err error) {
+	r := c.Request()
+	switch {
+	case r.Method == http.MethodGet:
+		form, err = url.ParseQuery(r.URL.RawQuery)
+	case r.URL.RawQuery != "" || mediaType(r) != echo.MIMEApplicationForm:
+		err = reasonBadRequest
+	default:
+		err = r.ParseForm()
+		form = r.PostForm
 	}
-	if r.URL.RawQuery != "" || mediaType(r) != echo.MIMEApplicationForm {
-		return nil, reasonBadRequest
+	if err != nil {
+		return nil, s.o.SSO.Unreadable(r.Context(), kind)
 	}
-	if err := r.ParseForm(); err != nil {
-		return nil, badBody(err)
-	}
-	return r.PostForm, nil
+	return form, nil
 }
 
 // refuseApplication sends a refusal back to the application, or tells it here

@@ -171,3 +171,103 @@ func TestRatesOfClients(t *testing.T) {
 		t.Errorf("a moment later: %d %s", got.status, got.body)
 	}
 }
+
+// What cannot be read, or is read in two ways, is refused on a page and recorded;
+// nothing of it is believed.
+func TestRequestsThatReadInTwoWays(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	u, err := url.Parse(a.start())
+	must(t, err)
+	good := u.RawQuery
+	post := func(path, media, body string) answer {
+		r, err := http.NewRequest(http.MethodPost, mainOrigin+path, strings.NewReader(body))
+		must(t, err)
+		r.Header.Set("Content-Type", media)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		return o.h.browser().send(r)
+	}
+	const form = "application/x-www-form-urlencoded"
+	for name, tt := range map[string]struct {
+		ask          func() answer
+		kind, reason string
+	}{
+		"a semicolon": {func() answer {
+			return o.h.browser().get(u.Path + "?" + good + ";redirect_uri=https%3A%2F%2Fevil.test%2F")
+		}, sso.EventSignIn, "malformed"},
+		"an escape that is none": {func() answer { return o.h.browser().get(u.Path + "?" + good + "&redirect_uri=%zz") }, sso.EventSignIn, "malformed"},
+		"a redirect URI twice": {func() answer {
+			return o.h.browser().get(u.Path + "?" + good + "&redirect_uri=https%3A%2F%2Fevil.test%2F")
+		}, sso.EventSignIn, "parameter-twice"},
+		"an address and a form":           {func() answer { return post(u.Path+"?"+good, form, good) }, sso.EventSignIn, "malformed"},
+		"JSON":                            {func() answer { return post(u.Path, "application/json", `{"client_id":"app"}`) }, sso.EventSignIn, "malformed"},
+		"a file":                          {func() answer { return post(u.Path, "multipart/form-data; boundary=x", "--x--") }, sso.EventSignIn, "malformed"},
+		"a huge form":                     {func() answer { return post(u.Path, form, good+"&x="+strings.Repeat("x", 70<<10)) }, "", ""},
+		"a form too big for OAuth":        {func() answer { return post(u.Path, form, good+"&x="+strings.Repeat("x", 20<<10)) }, sso.EventSignIn, "parameter-long"},
+		"a way out with a semicolon":      {func() answer { return o.h.browser().get("/oauth/logout?client_id=app;client_id=other") }, sso.EventLogout, "malformed"},
+		"a way out, its client twice":     {func() answer { return o.h.browser().get("/oauth/logout?client_id=app&client_id=other") }, sso.EventLogout, "parameter-twice"},
+		"a way out by a form of nonsense": {func() answer { return post("/oauth/logout", form, "%") }, sso.EventLogout, "malformed"},
+	} {
+		got := tt.ask()
+		if tt.kind == "" { // before the provider is asked
+			if got.status != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s: %d", name, got.status)
+			}
+			continue
+		}
+		e := o.h.last(tt.kind)
+		if got.status != http.StatusBadRequest || got.header.Get("Location") != "" || e.Reason != tt.reason || got.header.Get("X-Event-Id") != e.ID {
+			t.Errorf("%s: %d to %q, recorded %+v", name, got.status, got.header.Get("Location"), e)
+		}
+	}
+}
+
+// Another site can have nobody sign out, agree or go on by a form of its own, be
+// the key that the form needs one that it asked for itself.
+func TestFormsOfOtherSitesAnswerNothing(t *testing.T) {
+	o := ssoHouse(t)
+	a := o.app()
+	b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+	a.redeem(b.byCard(b.follow(b.get(a.start()))).url)
+	stranger := o.h.browser()
+	leave := waits.FindStringSubmatch(stranger.foreignLeave().body)
+	wait, err := url.Parse(stranger.foreignForm(mustQuery(t, a.start())).header.Get("Location"))
+	must(t, err)
+	if leave == nil {
+		t.Fatal("no way out to answer")
+	}
+	for path, form := range map[string]url.Values{
+		"/oauth/leave":    {"request": {leave[1]}},
+		"/oauth/continue": {"request": {wait.Query().Get("request")}, "answer": {"agree"}},
+	} {
+		for header, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"} {
+			r, err := http.NewRequest(http.MethodPost, mainOrigin+path, strings.NewReader(form.Encode()))
+			must(t, err)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set(header, value)
+			if got := b.send(r); got.status != http.StatusForbidden || got.header.Get("Location") != "" {
+				t.Errorf("%s by %s: %d to %q", path, header, got.status, got.header.Get("Location"))
+			}
+		}
+	}
+	if n := len(o.open(t)); n != 1 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// foreignLeave asks for the way out by a form of another site.
+func (b *browser) foreignLeave() answer {
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, mainOrigin+sso.PathEndSession, strings.NewReader("client_id=app"))
+	must(b.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	return b.send(r)
+}
+
+func mustQuery(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	return u.RawQuery
+}

@@ -26,7 +26,7 @@ type leaveView struct {
 func (s *Server) endSSO(c echo.Context) error {
 	r, ctx := requestOf(c), c.Request().Context()
 	nobody := r.token == "" && r.locked == ""
-	form, err := oauthForm(c.Request())
+	form, err := s.oauthForm(c, sso.EventLogout)
 	if err != nil {
 		return err
 	}
