@@ -27,9 +27,10 @@ type Card struct {
 	shell   shell
 	powered bool
 	apdus   int
-	ups     int // times it was given power
-	looks   int // times its ATR was asked for since
-	eject   int // APDUs until the card leaves; 0: it stays
+	ups     int   // times it was given power
+	looks   int   // times its ATR was asked for since
+	eject   int   // APDUs until the card leaves; 0: it stays
+	gone    error // why it leaves in the middle of a message; nil: it stays
 }
 
 // New makes a card, blank or as its state file says, not yet powered.
@@ -49,10 +50,25 @@ func New(o Options) (*Card, error) {
 	if trace == nil {
 		trace = func(_, _ []byte) {}
 	}
-	return &Card{
+	c := &Card{
 		engine: engine, atr: atr, trace: trace, delay: o.Delay, eject: o.EjectAt,
 		shell: shell{options: o, handle: engine.Handle, onFIDO: engine.Select},
-	}, nil
+	}
+	if o.Interrupt != nil {
+		c.shell.handle = func(message []byte) []byte { return c.interruptible(message, o.Interrupt) }
+	}
+	return c, nil
+}
+
+// interruptible lets the applet act on a message, unless the card leaves before.
+// Within Transmit.
+func (c *Card) interruptible(message []byte, interrupt func(message []byte, acted bool) error) []byte {
+	if c.gone = interrupt(message, false); c.gone != nil {
+		return nil
+	}
+	answer := c.engine.Handle(message)
+	c.gone = interrupt(message, true)
+	return answer
 }
 
 // newEngine makes the FIDO2 applet's authenticator, from the state file if there is one.
@@ -169,6 +185,11 @@ func (c *Card) Transmit(apdu []byte) ([]byte, error) {
 	}
 	c.apdus++
 	answer := c.shell.answer(apdu)
+	if gone := c.gone; gone != nil {
+		c.gone = nil
+		c.trace(apdu, nil)
+		return nil, gone
+	}
 	c.trace(apdu, answer)
 	return answer, nil
 }

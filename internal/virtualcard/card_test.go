@@ -83,6 +83,44 @@ func TestEjection(t *testing.T) {
 	}
 }
 
+// A card that leaves in the middle of a message has acted on it, or has not; put
+// back, it goes on.
+func TestInterruption(t *testing.T) {
+	for _, protocol := range []virtualcard.Protocol{virtualcard.T0, virtualcard.T1} {
+		for _, leaves := range []string{"before", "after", "never"} {
+			var seen []string
+			card := newCard(t, virtualcard.Options{Protocol: protocol, PIN: "4829", Interrupt: func(message []byte, acted bool) error {
+				when := map[bool]string{false: "before", true: "after"}[acted]
+				seen = append(seen, fmt.Sprintf("%s %X", when, message))
+				if when == leaves {
+					leaves = "never"
+					return virtualcard.ErrEjected
+				}
+				return nil
+			}})
+			was := leaves
+			send(t, card, selectAID(aidFIDO))
+			answer, err := card.Transmit(unhex(t, "801000000107")) // reset
+			if (err == nil) != (was == "never") || err != nil && (!errors.Is(err, virtualcard.ErrEjected) || answer != nil) {
+				t.Errorf("leaving %s: %X, %v", was, answer, err)
+			}
+			if reset := card.Engine().State().PINHash == nil; reset != (was != "before") {
+				t.Errorf("leaving %s: reset is %t", was, reset)
+			}
+			want := []string{"before 07", "after 07"}
+			if was == "before" {
+				want = want[:1]
+			}
+			if !slices.Equal(seen, want) {
+				t.Errorf("leaving %s: seen %q", was, seen)
+			}
+			card.PowerOff()
+			card.PowerOn()
+			send(t, card, selectAID(aidFIDO))
+		}
+	}
+}
+
 func TestTrace(t *testing.T) {
 	var seen []string
 	card := newCard(t, virtualcard.Options{

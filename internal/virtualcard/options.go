@@ -78,6 +78,10 @@ type Options struct {
 	PINTriesLeft int
 	StateFile    string // where the card is kept between insertions; "": nowhere
 
+	// Interrupt is shown each whole CTAP message: before the applet acts on it, and
+	// again once it has acted and before its answer goes out. The card waits for it.
+	// An error of its takes the card out there and then; ErrEjected is one.
+	Interrupt func(message []byte, acted bool) error
 	// Trace is shown each APDU and its answer; a nil answer is an ejection.
 	Trace func(command, answer []byte)
 }
