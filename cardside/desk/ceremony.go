@@ -110,8 +110,10 @@ func (s *sitting) make(ctx context.Context, due asked) (message registration, id
 		creation := options.creation(s.info, s.answer.Policy, ceremony.Hash())
 		creation.PIN = s.pin
 		creation.MinPINLength = creation.MinPINLength && s.card.Name == cardside.EngineCTAP2 // libfido2 cannot ask for it
-		made, err = s.card.MakeCredential(ctx, creation)
-		return err
+		return s.change(ctx, ChangePasskey, func() error {
+			made, err = s.card.MakeCredential(ctx, creation)
+			return err
+		})
 	})
 	if err != nil {
 		return message, nil, s.policyUnmet(err)
@@ -145,7 +147,7 @@ func (s *sitting) writePIN(ctx context.Context, rpID string) error {
 				return err
 			}
 		}
-		if err := s.newPIN(ctx); err != nil {
+		if err := s.change(ctx, ChangePIN, func() error { return s.newPIN(ctx) }); err != nil {
 			return err
 		}
 		s.done.Left.PIN = true

@@ -16,6 +16,33 @@ type Remains struct {
 	PIN     bool `json:"pinSet"`      // its PIN was set or changed
 	Passkey bool `json:"passkey"`     // it holds a passkey that signs nobody in
 	Used    bool `json:"passkeyUsed"` // and that may have become active, for all this workstation knows
+	// Perhaps is what the card was asked to do when it fell silent: it may have
+	// done it, or not.
+	Perhaps Change `json:"perhaps,omitempty"`
+}
+
+// Change is something that is written to a card.
+type Change string
+
+// The changes, by the members of Remains.
+const (
+	ChangeErase   Change = "erased"
+	ChangePIN     Change = "pinSet"
+	ChangePasskey Change = "passkey"
+)
+
+// change has something written to the card, and keeps in mind that it may have
+// been where no answer says.
+func (s *sitting) change(ctx context.Context, what Change, write func() error) error {
+	if err := context.Cause(ctx); err != nil { // before anything is asked
+		return err
+	}
+	err := write()
+	var link *pcsc.Error
+	if errors.As(err, &link) || errors.Is(err, pcsc.ErrTransmission) || err != nil && ctx.Err() != nil {
+		s.done.Left.Perhaps = what
+	}
+	return err
 }
 
 // Unfinished is a sitting that began and did not end well.

@@ -205,7 +205,7 @@ func (s *sitting) erase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.card.Reset(ctx); err != nil {
+	if err := s.change(ctx, ChangeErase, func() error { return s.card.Reset(ctx) }); err != nil {
 		return err
 	}
 	s.done.Left.Erased = true

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"cpsgate/cardside"
@@ -79,6 +80,8 @@ func (w words) unfinished(out io.Writer, u *desk.Unfinished) {
 	switch {
 	case u.Left.Used:
 		left = "used"
+	case u.Left.Perhaps != "":
+		left = "perhaps-" + strings.ToLower(string(u.Left.Perhaps))
 	case u.Left.Passkey:
 		left = "passkey"
 	case u.Left.PIN:
