@@ -1,6 +1,7 @@
 package sso_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -171,12 +172,14 @@ func passkey(proof identity.ProofKind, card string) func(*sessions.Session) {
 func TestSteps(t *testing.T) {
 	third := func(c *sso.Client) { c.ThirdParty = true }
 	shared := func(s *sessions.Session) { s.Workstation = "W1" }
+	unknown := func(s *sessions.Session) { s.Workstation = "" }
 	tests := []struct {
 		name    string
 		client  func(*sso.Client)
 		options func(*sso.Options)
 		open    func(*sessions.Session)
-		cards   int // active cards, each with an activity
+		after   time.Duration // since the PIN; 0 = two minutes
+		cards   int           // active cards, each with an activity
 		form    []string
 		want    sso.Step
 		none    sso.Code // with prompt=none
@@ -191,9 +194,12 @@ func TestSteps(t *testing.T) {
 		{name: "prompt=consent", form: []string{"prompt", "consent"}, want: sso.StepConsent},
 		{name: "prompt=select_account", form: []string{"prompt", "select_account"}, want: sso.StepConfirm},
 		{name: "a shared workstation", open: shared, want: sso.StepConfirm, none: sso.InteractionRequired},
-		{name: "a personal workstation", open: shared, options: func(o *sso.Options) { o.PersonalWorkstations = []string{"W1"} }, want: sso.StepDone},
-		{name: "always confirm", options: func(o *sso.Options) { o.Confirm = sso.ConfirmAlways }, want: sso.StepConfirm, none: sso.InteractionRequired},
-		{name: "never confirm", open: shared, options: func(o *sso.Options) { o.Confirm = sso.ConfirmNever }, want: sso.StepDone},
+		{name: "a workstation of which nothing is known", open: unknown, want: sso.StepConfirm, none: sso.InteractionRequired},
+		{name: "a shared workstation, the PIN just proved", open: shared, after: 2*time.Minute - time.Second, want: sso.StepDone},
+		{name: "a shorter time", open: shared, options: func(o *sso.Options) { o.Confirm.After = time.Minute }, after: time.Minute, want: sso.StepConfirm},
+		{name: "always confirm", options: func(o *sso.Options) { o.Confirm.Policy = sso.ConfirmAlways }, want: sso.StepConfirm, none: sso.InteractionRequired},
+		{name: "always, the PIN just proved", options: func(o *sso.Options) { o.Confirm.Policy = sso.ConfirmAlways }, after: time.Minute, want: sso.StepDone},
+		{name: "never confirm", open: shared, options: func(o *sso.Options) { o.Confirm.Policy = sso.ConfirmNever }, want: sso.StepDone},
 		{name: "login_hint of another", form: []string{"login_hint", string(bob)}, want: sso.StepConfirm, none: sso.InteractionRequired},
 		{name: "login_hint of the same", form: []string{"login_hint", string(alice)}, want: sso.StepDone},
 		{name: "login_hint that names nobody", form: []string{"login_hint", "camille@example.org"}, want: sso.StepDone},
@@ -207,16 +213,22 @@ func TestSteps(t *testing.T) {
 			if tt.client != nil {
 				tt.client(&client)
 			}
-			p := newPlace(t, tt.options, client)
+			p := newPlace(t, func(o *sso.Options) {
+				o.Confirm.Personal = []string{"W0"}
+				if tt.options != nil {
+					tt.options(o)
+				}
+			}, client)
 			if tt.cards == 2 {
 				p.twoActivities()
 			}
 			session := p.open(alice, cardA, func(s *sessions.Session) {
+				s.Workstation = "W0"
 				if tt.open != nil {
 					tt.open(s)
 				}
 			})
-			p.clock.add(2 * time.Minute)
+			p.clock.add(cmp.Or(tt.after, 2*time.Minute))
 			if got, r := p.step(t, asked(tt.form...), session); got != tt.want {
 				t.Fatalf("step %q, want %q", got, tt.want)
 			} else if got != sso.StepDone && got != sso.StepSignIn {

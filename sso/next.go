@@ -114,24 +114,10 @@ func (p *Provider) mustConfirm(ctx context.Context, r Request, client *Client, s
 	if r.Hint != "" && r.Hint != session.Holder || r.Subject != "" && r.Subject != p.subject(ctx, client, session.Holder) {
 		return true
 	}
-	switch {
-	case r.asks(promptSelect):
-		return !fresh(r, session)
-	case fresh(r, session):
+	if fresh(r, session) {
 		return false // they have just typed their PIN for it
-	case p.o.Confirm == ConfirmAlways:
-		return true
-	case p.o.Confirm == ConfirmShared:
-		return p.shared(session)
 	}
-	return false
-}
-
-// shared: a workstation counts as used by several people unless it is named
-// otherwise; one of which nothing is known is not asked about, or each
-// application would ask.
-func (p *Provider) shared(session *sessions.Session) bool {
-	return session.Workstation != "" && !slices.Contains(p.o.PersonalWorkstations, session.Workstation)
+	return r.asks(promptSelect) || p.o.Confirm.Asks(*session, p.o.Now())
 }
 
 // mustChoose: the client asks in which activity, and there are several.

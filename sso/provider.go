@@ -8,23 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"cpsgate/identity"
-)
-
-// ConfirmPolicy is when a person who is signed in already is asked whether it
-// is they before an application is told.
-type ConfirmPolicy string
-
-// The policies.
-const (
-	ConfirmNever  ConfirmPolicy = "never"
-	ConfirmShared ConfirmPolicy = "shared" // on workstations that several people use: all, unless named otherwise
-	ConfirmAlways ConfirmPolicy = "always"
 )
 
 // Person is who is told of to applications.
@@ -75,13 +63,11 @@ type Options struct {
 	Sessions Sessions
 	Person   func(context.Context, identity.PSIdNat) (identity.Professional, error)
 
-	Levels  Levels // nil: DefaultLevels
-	PSC     PSC
-	Confirm ConfirmPolicy
-	// PersonalWorkstations are those that one person alone uses, for ConfirmShared.
-	PersonalWorkstations []string
-	RequirePushed        bool // refuse requests that were not pushed
-	ClientRate           int  // requests a minute of one client that has proved itself; 0: DefaultClientRate
+	Levels        Levels // nil: DefaultLevels
+	PSC           PSC
+	Confirm       Confirmation
+	RequirePushed bool // refuse requests that were not pushed
+	ClientRate    int  // requests a minute of one client that has proved itself; 0: DefaultClientRate
 
 	// Tell records an event; what cannot be recorded is refused.
 	Tell Tell
@@ -143,9 +129,8 @@ func New(o Options) (*Provider, error) {
 	if err := o.PSC.Check(); err != nil {
 		return nil, fmt.Errorf("sso: psc: %w", err)
 	}
-	o.Confirm = cmp.Or(o.Confirm, ConfirmShared)
-	if !slices.Contains([]ConfirmPolicy{ConfirmNever, ConfirmShared, ConfirmAlways}, o.Confirm) {
-		return nil, fmt.Errorf("sso: confirm: %q is not known", o.Confirm)
+	if err := o.Confirm.check(); err != nil {
+		return nil, fmt.Errorf("sso: %w", err)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

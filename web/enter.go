@@ -81,7 +81,7 @@ func (s *Server) enter(c echo.Context, who entry) (wanted string, err error) {
 	r, ctx := requestOf(c), c.Request().Context()
 	before := r.session
 	session := who.session
-	session.Address = c.RealIP()
+	session.Address, session.Workstation = c.RealIP(), s.workstation(c)
 	event := who.event
 	event.Actor, event.Subject, event.Method = session.Holder, session.Holder, string(session.Method)
 	token, opened, err := s.openFor(c, session)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cpsgate/audit"
+	"cpsgate/sso"
 	"cpsgate/sso/forwardauth"
 )
 
@@ -45,6 +46,8 @@ type ForwardAuth struct {
 	Gate *forwardauth.Gate
 	// Proxies whose X-Forwarded- fields are believed. Without any, nobody's are.
 	Proxies []netip.Prefix
+	// Confirm is when who is signed in already is asked whether it is they.
+	Confirm sso.Confirmation
 }
 
 // forwardDoor serves what comes by a proxy, beside Echo and its middleware: a

@@ -43,19 +43,25 @@ func applications() []forwardauth.Application {
 func forwarding(t testing.TB, changes ...func(*web.Options)) *house {
 	t.Helper()
 	return newHouse(t, plan{options: func(o *web.Options) {
-		gate, err := forwardauth.New(forwardauth.Options{
-			SignOn: mainOrigin, EnterPath: web.PathForwardEnter, Applications: applications(),
-			Key: bytes.Repeat([]byte{7}, forwardauth.KeySize), Once: o.Once,
-			Find: o.Sessions.Find, Person: o.Registry.Professional,
-			Unknown: func(err error) bool { return errors.Is(err, enroll.ErrNotFound) },
-			Sign:    signature, Context: func(s sessions.Session) (string, []string) { return "fort", []string{"sc", "pin"} }, Now: o.Now,
-		})
-		must(t, err)
-		o.ForwardAuth = &web.ForwardAuth{Gate: gate, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		forwardedBy(t, o)
 		for _, change := range changes {
 			change(o)
 		}
 	}})
+}
+
+// forwardedBy adds the applications to what a house's pages are made of.
+func forwardedBy(t testing.TB, o *web.Options) {
+	t.Helper()
+	gate, err := forwardauth.New(forwardauth.Options{
+		SignOn: o.MainOrigin, EnterPath: web.PathForwardEnter, Applications: applications(),
+		Key: bytes.Repeat([]byte{7}, forwardauth.KeySize), Once: o.Once,
+		Find: o.Sessions.Find, Person: o.Registry.Professional,
+		Unknown: func(err error) bool { return errors.Is(err, enroll.ErrNotFound) },
+		Sign:    signature, Context: func(s sessions.Session) (string, []string) { return "fort", []string{"sc", "pin"} }, Now: o.Now,
+	})
+	must(t, err)
+	o.ForwardAuth = &web.ForwardAuth{Gate: gate, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 }
 
 // answering lets a handler answer at an address until the test ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ type Options struct {
 	// ForwardAuth serves the proxies of applications; nil: no application is
 	// behind one.
 	ForwardAuth *ForwardAuth
+	// Workstation names the one at an address, "" where nothing is known of it;
+	// nil: nothing ever is.
+	Workstation func(netip.Addr) string
 	// Proxies may vouch for a certificate in a header of the card host; nil: nobody.
 	Proxies      *mtls.Proxies
 	Limits       Limits
@@ -103,6 +107,9 @@ func (o *Options) complete() error {
 	}
 	if o.Ready == nil {
 		o.Ready = func(context.Context) error { return nil }
+	}
+	if o.Workstation == nil {
+		o.Workstation = func(netip.Addr) string { return "" }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

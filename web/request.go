@@ -72,12 +72,16 @@ func (s *Server) observe(on listener) echo.MiddlewareFunc {
 // circumstances tells the audit who asks from where.
 func (s *Server) circumstances(c echo.Context) {
 	r, in := requestOf(c), c.Request()
-	around := audit.Circumstances{Address: c.RealIP(), UserAgent: in.UserAgent()}
+	around := audit.Circumstances{Address: c.RealIP(), UserAgent: in.UserAgent(), Workstation: s.workstation(c)}
 	if r.token != "" {
 		around.Actor, around.Method, around.Session = r.session.Holder, r.session.Method, r.session.ID
-		around.Workstation = r.session.Workstation
 	}
 	c.SetRequest(in.WithContext(audit.WithCircumstances(in.Context(), around)))
+}
+
+// workstation names the one that a request comes from, if its address tells.
+func (s *Server) workstation(c echo.Context) string {
+	return s.o.Workstation(peerOf(c.Request().RemoteAddr))
 }
 
 func (s *Server) logRequest(c echo.Context, r *request) {

@@ -33,21 +33,24 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	if err != nil {
 		return err
 	}
+	if step == sso.StepConfirm {
+		return s.confirm(c, confirmation{
+			app: client.Name, origins: client.Origins(), action: pathContinue, kept: url.Values{"request": {key}}, back: continueAt(key),
+		})
+	}
 	person, err := s.o.SSO.Person(ctx, r.session.Holder)
 	if err != nil {
 		return err
 	}
 	view := askView{Request: key, App: client.Name, Person: named(person.Professional), With: r.tongue.with(r.session.Method, r.session.CardTokenID)}
-	page, title := pageConfirm, "confirm.title"
-	switch step {
-	case sso.StepConsent:
-		page, title = pageConsent, "consent.title"
-		view.Told = r.tongue.told(client, request.Scopes)
-	case sso.StepChoose:
+	page, title := pageConsent, "consent.title"
+	if step == sso.StepChoose {
 		page, title = pageActivity, "activity.title"
 		for _, a := range person.Activities {
 			view.Activities = append(view.Activities, r.tongue.activity(a))
 		}
+	} else {
+		view.Told = r.tongue.told(client, request.Scopes)
 	}
 	heading, err := r.tongue.words.say(title)
 	if err != nil {

@@ -152,7 +152,7 @@ func (s *Server) continueSSO(c echo.Context) error {
 
 // answerSSO takes the person's answer to a question, and goes on.
 func (s *Server) answerSSO(c echo.Context) error {
-	form, err := readForm(c.Request(), "request", "answer", "card")
+	form, err := readForm(c.Request(), "request", "answer", "card", "session")
 	if err != nil {
 		return err
 	}
@@ -165,10 +165,19 @@ func (s *Server) answerSSO(c echo.Context) error {
 		return s.advance(c, request)
 	}
 	switch form.Get("answer") {
-	case "it-is-me":
+	case answerMe:
+		if !saysItIsThem(r, form) {
+			key, err := s.wait(c, request)
+			if err != nil {
+				return s.refuseApplication(c, err)
+			}
+			return s.ask(c, sso.StepConfirm, request, key)
+		}
 		request.Confirm(&r.session)
-	case "someone-else":
-		return s.someoneElse(c, request)
+	case answerOther:
+		if err := s.leaveToAnother(c); err != nil {
+			return err
+		}
 	case "agree":
 		err = s.o.SSO.Agree(ctx, &request, &r.session)
 	case "choose":
@@ -188,16 +197,16 @@ func (s *Server) answerSSO(c echo.Context) error {
 	return s.advance(c, request)
 }
 
-// someoneElse ends the session of who was signed in, before another person
+// leaveToAnother ends the session of who was signed in, before another person
 // shows their card.
-func (s *Server) someoneElse(c echo.Context, request sso.Request) error {
+func (s *Server) leaveToAnother(c echo.Context) error {
 	if err := s.leave(c, "someone-else"); err != nil {
 		return err
 	}
 	clearCookie(c, cookieSession)
 	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	requestOf(c).session = sessions.Session{}
-	return s.advance(c, request)
+	return nil
 }
 
 // heedLocales speaks the language that the application asks for, unless this

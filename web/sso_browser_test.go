@@ -18,7 +18,7 @@ func signOnPages(t *testing.T) (o *signOn, origin string) {
 	o = new(signOn)
 	h, origin := browserHouse(t, func(h *house, p *plan) {
 		o.h = h
-		mine, reach := o.plan(t, func(options *sso.Options) { options.Confirm = sso.ConfirmAlways }), p.options
+		mine, reach := o.plan(t, func(options *sso.Options) { options.Confirm.Policy = sso.ConfirmAlways }), p.options
 		p.ended = mine.ended
 		p.options = func(w *web.Options) {
 			reach(w)

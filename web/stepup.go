@@ -63,6 +63,6 @@ func againFor(demands []sessions.Demand, back string) string {
 func again(now time.Time, proven sessions.Session) func(*sessions.Session) {
 	return func(s *sessions.Session) {
 		s.Method, s.CardTokenID, s.PasskeyID, s.Proof = proven.Method, proven.CardTokenID, proven.PasskeyID, proven.Proof
-		s.AuthenticatedAt, s.Address = now, proven.Address
+		s.AuthenticatedAt, s.Address, s.Workstation = now, proven.Address, proven.Workstation
 	}
 }

@@ -42,7 +42,9 @@ type Config struct {
 	SSO      SSOConfig      `yaml:"sso"`
 
 	ForwardAuth ForwardAuthConfig `yaml:"forward_auth"`
-	Pages       PagesConfig       `yaml:"pages"`
+	// Workstations are those whose addresses tell which they are.
+	Workstations []WorkstationConfig `yaml:"workstations"`
+	Pages        PagesConfig         `yaml:"pages"`
 }
 
 // MainConfig is the listener of pages and APIs; it never asks for a certificate.
@@ -295,6 +297,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if _, err := openAnnouncers(c); err != nil {
+		return err
+	}
+	if _, err := openWorkstations(c); err != nil {
 		return err
 	}
 	if err := checkOrigins(c); err != nil {

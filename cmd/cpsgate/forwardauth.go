@@ -48,7 +48,7 @@ func (p *program) openForwardAuth(ctx context.Context, c *Config, once forwardau
 		return nil, err
 	}
 	p.gate = gate
-	return &web.ForwardAuth{Gate: gate, Proxies: proxies}, nil
+	return &web.ForwardAuth{Gate: gate, Proxies: proxies, Confirm: c.SSO.confirmation()}, nil
 }
 
 // forwardCollector tells how many checks ended in which way.

@@ -53,7 +53,8 @@ type program struct {
 
 	mutualTLS *tls.Config // of applications that prove themselves by certificate; nil: no such listener
 
-	announcers announcers // who tells whose connection it is
+	announcers   announcers // who tells whose connection it is
+	workstations workstations
 }
 
 // listeners are the three sockets of design §4, bound by the caller, and a
@@ -104,6 +105,9 @@ func openProgram(ctx context.Context, c *Config, log *slog.Logger, now func() ti
 		return nil, err
 	}
 	if p.announcers, err = openAnnouncers(c); err != nil {
+		return nil, err
+	}
+	if p.workstations, err = openWorkstations(c); err != nil {
 		return nil, err
 	}
 	party, err := openParty(c, now)
@@ -260,7 +264,7 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		MainOrigin: c.Main.Origin, CardOrigin: c.Card.Origin, CardWildcard: *c.Card.Wildcard,
 		Proxies: proxies, ForwardAuth: forward, Verifier: p.judge, RelyingParty: party, Sessions: manager, Once: once,
 		Registry: registry, Audit: log, Zone: zone, Logger: p.log, Ready: p.ready, Now: now, Counter: p.counter(),
-		Trail: p.store, Revocation: p.judge.standing, SSO: p.sso, Spool: c.Data,
+		Trail: p.store, Revocation: p.judge.standing, SSO: p.sso, Spool: c.Data, Workstation: p.workstations.at,
 	})
 	return err
 }

@@ -51,7 +51,7 @@ func (p *program) openSSO(c *Config, log *audit.Log, once sso.Once) error {
 	p.sso, err = sso.New(sso.Options{
 		Issuer: c.Main.Origin, Keys: p.keys, Clients: clients, Shelf: p.store, Once: once, Sessions: p.sessions,
 		Person: p.registry.Professional, Levels: c.SSO.levels(), PSC: c.SSO.PSC.said(),
-		Confirm: sso.ConfirmPolicy(c.SSO.Confirm), PersonalWorkstations: c.SSO.PersonalWorkstations, RequirePushed: c.SSO.RequirePushed,
+		Confirm: c.SSO.confirmation(), RequirePushed: c.SSO.RequirePushed,
 		MutualTLS: c.SSO.MutualTLS.Origin,
 		Tell:      tellSSO(log), BackChannel: channel, Now: p.now, Log: p.log,
 	})

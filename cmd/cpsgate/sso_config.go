@@ -27,9 +27,13 @@ type SSOConfig struct {
 	// store knows; left out, they are not sent.
 	PSC SSOPSCConfig `yaml:"psc"`
 	// Confirm is when "signed in as … with …" is asked before an application is
-	// entered: shared (the default: on known workstations), always or never.
+	// entered, behind a proxy too: shared (the default: on all workstations but
+	// the personal ones), always or never.
 	Confirm string `yaml:"confirm"`
-	// PersonalWorkstations are those that one person alone uses.
+	// ConfirmAfter is how long nobody is asked who has proved who they are;
+	// default 2m.
+	ConfirmAfter time.Duration `yaml:"confirm_after"`
+	// PersonalWorkstations are those of workstations that one person alone uses.
 	PersonalWorkstations []string `yaml:"personal_workstations"`
 	// RequirePushed refuses authorization requests that were not pushed (RFC 9126).
 	RequirePushed bool `yaml:"require_pushed"`
@@ -109,6 +113,7 @@ func (c *SSOConfig) setDefaults(data string) {
 	setDefault(&c.Keys.Notice, sso.DefaultNotice)
 	setDefault(&c.Keys.Grace, sso.DefaultGrace)
 	setDefault(&c.Confirm, string(sso.ConfirmShared))
+	setDefault(&c.ConfirmAfter, sso.DefaultConfirmAfter)
 }
 
 func (c *SSOConfig) check() error {
@@ -117,6 +122,9 @@ func (c *SSOConfig) check() error {
 	}
 	if err := oneOf("sso.confirm", c.Confirm, string(sso.ConfirmShared), string(sso.ConfirmAlways), string(sso.ConfirmNever)); err != nil {
 		return err
+	}
+	if c.ConfirmAfter < 10*time.Second || c.ConfirmAfter > 15*time.Minute {
+		return errors.New("sso.confirm_after: between 10s and 15m")
 	}
 	if err := c.levels().Check(); err != nil {
 		return fmt.Errorf("sso.levels: %w", err)
@@ -197,9 +205,17 @@ func (c *SSOConfig) clients() (clients []sso.Client, err error) {
 	return clients, nil
 }
 
+// confirmation is the rule of the question before an application.
+func (c *SSOConfig) confirmation() sso.Confirmation {
+	return sso.Confirmation{Policy: sso.ConfirmPolicy(c.Confirm), Personal: c.PersonalWorkstations, After: c.ConfirmAfter}
+}
+
 // sayLeniencies logs what is laxer than the default.
 func (c *SSOConfig) sayLeniencies(log *slog.Logger) {
 	if c.Confirm == string(sso.ConfirmNever) {
 		log.Warn("leniency in force", "sso.confirm", c.Confirm, "means", "nobody is asked whether it is they before an application is entered")
+	}
+	if c.ConfirmAfter > sso.DefaultConfirmAfter {
+		log.Warn("leniency in force", "sso.confirm_after", c.ConfirmAfter, "means", "who sits down within that time enters applications as the one before")
 	}
 }
