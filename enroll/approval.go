@@ -111,7 +111,8 @@ func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approva
 	if err != nil {
 		return nil, err
 	}
-	return asked, r.tell(ctx, after)
+	r.tell(ctx, after)
+	return asked, nil
 }
 
 // ask keeps the request, or finds the same one that waits already. A proposal
@@ -183,7 +184,8 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 	if err != nil {
 		return Approval{}, err
 	}
-	return a, r.tell(ctx, after)
+	r.tell(ctx, after)
+	return a, nil
 }
 
 // Decline ends a request, or a proposal, without doing it. Who asked may do so
@@ -212,7 +214,8 @@ func (r *Registry) Decline(ctx context.Context, act Act, id string) (Approval, e
 	if err != nil {
 		return Approval{}, err
 	}
-	return a, r.tell(ctx, telling{ticket: a.Ticket})
+	r.tell(ctx, telling{ticket: a.Ticket})
+	return a, nil
 }
 
 // keepSuspended makes a declined proposal the card's reason: it is suspended

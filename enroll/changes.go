@@ -93,9 +93,14 @@ func (r *Registry) WatchChanges(ctx context.Context, every time.Duration) error 
 // catchUp tells what happened after an event, and gives the place it came to:
 // no further than what was told without an error.
 func (r *Registry) catchUp(ctx context.Context, after uint64) (uint64, error) {
+	missed := r.hearing.missed.Load() // before the audit is read, which holds them
 	last, err := r.records.LastEvent(ctx)
-	if err != nil || last == after {
+	if err != nil {
 		return after, err
+	}
+	if last == after {
+		r.hearing.made.Store(missed)
+		return after, nil
 	}
 	changes, err := r.records.ChangesAfter(ctx, after)
 	if err != nil {
@@ -107,6 +112,7 @@ func (r *Registry) catchUp(ctx context.Context, after uint64) (uint64, error) {
 		}
 		after = c.Sequence
 	}
+	r.hearing.made.Store(missed)
 	return max(last, after), nil
 }
 
@@ -136,5 +142,5 @@ func (r *Registry) tellChange(ctx context.Context, c Change) error {
 			}
 		}
 	}
-	return r.tell(ctx, t)
+	return r.tellHooks(ctx, t)
 }

@@ -96,6 +96,10 @@ func TestAChangeIsToldUntilItIsHeard(t *testing.T) {
 	server := staffed(t)
 	commands := open(t, server.path, enroll.Policy{})
 	server.hook = errDisk
+	own := server.by(operator)
+	if err := server.PasskeyCopied(t.Context(), []byte("bob")); err != nil || !server.Untold() {
+		t.Errorf("%v; untold: %t", err, server.Untold())
+	}
 	if err := server.WatchFromNow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -107,10 +111,17 @@ func TestAChangeIsToldUntilItIsHeard(t *testing.T) {
 	if err := commands.Suspend(t.Context(), console, cardA); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "told twice", func() bool { return len(server.wasTold()) > 8 })
+	if err := server.Suspend(t.Context(), own, cardB); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "told twice", func() bool { return len(server.wasTold()) > 12 })
+	if !server.Untold() {
+		t.Error("what was not heard counts as told")
+	}
 	server.mu.Lock()
 	server.hook = nil
 	server.mu.Unlock()
+	eventually(t, "all heard", func() bool { return !server.Untold() })
 	time.Sleep(30 * time.Millisecond)
 	told := len(server.wasTold())
 	time.Sleep(50 * time.Millisecond)

@@ -29,7 +29,8 @@
 // more about, nor sign-ins; nor does it ask who may read. It believes the
 // Cardholder and the Passkey given to it: mtls and rp have verified them. That
 // reader and card never changed between the card's proof and its passkey is the
-// workstation's word. OnCardState runs after the transaction; a process that
+// workstation's word. OnCardState runs after the transaction, which stands whether
+// or not it is heard: what is not, WatchChanges tells again (Untold). A process that
 // dies in between leaves sessions in memory to sessions.Manager.Restore, which
 // asks Standing of each; those in Redis, and other processes, hear of a change by
 // WatchSince, at the start of what happened before it. Wrong codes are counted in memory, by one process.

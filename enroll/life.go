@@ -19,35 +19,6 @@ const (
 	ReasonKept               = "kept-suspended" // its cause was lifted, and a person declined to bring it back
 )
 
-// telling is what hooks and watchers are to learn once a change is kept.
-type telling struct {
-	cards    []identity.Card
-	passkeys []identity.Passkey
-	ticket   string
-}
-
-func (t *telling) add(more telling) {
-	t.cards = append(t.cards, more.cards...)
-	t.passkeys = append(t.passkeys, more.passkeys...)
-}
-
-func (r *Registry) tell(ctx context.Context, t telling) error {
-	var errs []error
-	for _, c := range t.cards {
-		errs = append(errs, r.o.OnCardState(ctx, c.TokenID, c.State))
-	}
-	for _, p := range t.passkeys {
-		errs = append(errs, r.o.OnPasskeyState(ctx, p.ID, p.State))
-	}
-	if t.ticket != "" {
-		r.live.tell(t.ticket)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("the change is kept; telling it: %w", err)
-	}
-	return nil
-}
-
 // changeCard changes a card's state and that of what stands on it, with the
 // event, which it completes. The state that the card has already is no change
 // and no event, but is told again.
@@ -132,19 +103,6 @@ func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e 
 	}
 	e.Subject, e.Card, e.Detail = card.Holder, card.TokenID, string(card.State)+" already"
 	return telling{cards: []identity.Card{card}, passkeys: on}, r.o.Audit.RecordIn(ctx, u, e)
-}
-
-// changed runs act as one unit, then tells.
-func (r *Registry) changed(ctx context.Context, act func(Unit) (telling, error)) error {
-	var after telling
-	err := r.records.Change(ctx, func(u Unit) (err error) {
-		after, err = act(u)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return r.tell(ctx, after)
 }
 
 // Reactivate brings a suspended card back, by the policy's rule: nil is done,

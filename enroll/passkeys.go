@@ -163,10 +163,10 @@ func (r *Registry) RemovePasskey(ctx context.Context, idNat identity.PSIdNat, cr
 		p.State, p.StateReason = identity.PasskeyRevoked, reasonRemoved
 		return audit.KindPasskeyRemove, idNat, nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		r.tell(ctx, telling{passkeys: []identity.Passkey{p}})
 	}
-	return r.o.OnPasskeyState(ctx, p.ID, p.State)
+	return err
 }
 
 // SuspendPasskey stops one passkey and no card. It does not come back with its

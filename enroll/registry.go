@@ -20,7 +20,8 @@ type Options struct {
 	Log    *slog.Logger // what Run could not do; nil: slog.Default
 
 	// OnCardState and OnPasskeyState are told after a change is kept, so that
-	// sessions end with what carried them. They must bear being told twice.
+	// sessions end with what carried them. They must bear being told twice. What
+	// they cannot hear now is told again by WatchChanges, see Untold.
 	OnCardState    func(ctx context.Context, tokenID string, state identity.CardState) error
 	OnPasskeyState func(ctx context.Context, credentialID []byte, state identity.PasskeyState) error
 }
@@ -31,6 +32,7 @@ type Registry struct {
 	o       Options
 	live    *audience // who watches tickets
 	wrong   *guesses  // wrong codes by address
+	hearing hearing
 
 	watchFrom atomic.Pointer[uint64] // the event that WatchChanges begins after; nil: the last one
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cpsgate/audit"
 	"cpsgate/enroll"
 )
 
@@ -106,7 +107,9 @@ func (s *Server) importView(j *importing, t *tongue) importView {
 	view := importView{
 		importRow: s.importRow(j, t), Kind: j.kind.name, Running: is.state.running(), MayApply: is.state == importGood,
 	}
-	_, view.Say = t.importState(is)
+	if _, view.Say = t.importState(is); is.state == importDone && j.kind.event == audit.KindOppositionImport && s.o.Registry.Untold() {
+		view.Say += " " + t.words["desk.sessions-later"]
+	}
 	if view.Running {
 		view.Of = max(j.rows, 1)
 		view.Done = min(is.done, view.Of)

@@ -86,6 +86,9 @@ func (s *Server) personPage(c echo.Context) error {
 	view.frame = s.deskFrame(c, view.Person)
 	if done := personDeeds[c.QueryParam("done")]; done != "" {
 		view.Done = requestOf(c).tongue.words[done]
+		if s.o.Registry.Untold() {
+			view.Done += " " + requestOf(c).tongue.words["desk.sessions-later"]
+		}
 	}
 	return s.render(c, http.StatusOK, pagePerson, view)
 }
