@@ -56,7 +56,6 @@ func (p *Provider) Run(ctx context.Context) {
 	defer sweep.Stop()
 	var telling sync.WaitGroup
 	defer telling.Wait()
-	defer p.endRefusals(context.WithoutCancel(ctx), true)
 	for {
 		select {
 		case <-p.wake:
@@ -75,13 +74,6 @@ func (p *Provider) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// endRefusals records what of refusals was counted only.
-func (p *Provider) endRefusals(ctx context.Context, all bool) {
-	if err := p.sumUp(ctx, p.refusals.end(p.o.Now(), all)); err != nil {
-		p.o.Log.ErrorContext(ctx, "how much was refused is not in the audit", "error", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package sso_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -74,9 +73,7 @@ func TestAFloodDoesNotFillTheAudit(t *testing.T) {
 		wrong()
 	}
 	p.recorded(sso.EventToken)
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	p.provider.Run(ctx)
+	p.provider.SumUp(t.Context())
 	if got := p.recorded(sso.EventToken); len(got) != 1 || !strings.HasPrefix(got[0].Detail, "11 more") {
 		t.Errorf("%+v", got)
 	}
@@ -98,8 +95,109 @@ func TestAFloodOfManyKindsIsBounded(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	// The first three of each stand there, even of a client whose turn came last.
+	got := p.recorded(sso.EventToken)
+	of := map[string]int{}
+	for _, e := range got {
+		of[e.Client]++
+	}
+	if len(got) < 300 || len(got) > 336 || len(of) != 12 {
+		t.Errorf("%d events of %d clients", len(got), len(of))
+	}
+}
+
+// However much is refused of others, and of nobody: who tries a stolen code, and
+// whom no application lets in, stands in the audit.
+func TestAFloodHidesNobodyElse(t *testing.T) {
+	clients := []sso.Client{app(), app(func(c *sso.Client) { c.ID, c.Groups = "closed", []string{"nobody"} }), app(func(c *sso.Client) { c.ID, c.Auth = "public", sso.AuthNone })}
+	for i := range 20 {
+		clients = append(clients, app(func(c *sso.Client) { c.ID = fmt.Sprintf("app-%d", i) }))
+	}
+	p := newPlace(t, nil, clients...)
+	for i := range 20 {
+		for range 40 {
+			p.do(p.request(sso.PathToken, exchange("x"), fmt.Sprintf("app-%d", i), "wrong"))
+		}
+	}
+	if got := p.recorded(sso.EventToken); len(got) < 300 || len(got) > 360 {
+		t.Fatalf("%d events of 800 refusals", len(got))
+	}
+	session := p.open(alice, cardA)
+	stolen := func() string { return p.code(asked("client_id", "public"), session).Get("code") }
+	for range 40 { // more than of what is not proven
+		if a := p.post(sso.PathToken, exchange(stolen())); a.text("error") != "invalid_grant" {
+			t.Fatal(a.body)
+		}
+	}
+	got := 0
+	for _, e := range p.recorded(sso.EventToken) {
+		if e.Reason == "code-client" && e.Client == "app" {
+			got++
+		}
+	}
+	if got != 40 {
+		t.Errorf("of 40 stolen codes %d are recorded", got)
+	}
+	p.do(p.request(sso.PathToken, exchange(stolen(), "client_id", "public", "code_verifier", strings.Repeat("A", 43)), "", ""))
+	if got := p.reasons(); len(got) != 1 || got[0] != "pkce-verifier" {
+		t.Errorf("a public client's code without its verifier: %v", got)
+	}
+	for range 40 {
+		r, err := p.provider.Begin(t.Context(), asked("client_id", "closed"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.provider.Next(t.Context(), r, session); codeOf(err) != sso.AccessDenied {
+			t.Fatal(err)
+		}
+	}
+	kept := p.recorded(sso.EventSignIn)
+	if len(kept) != 40 || kept[0].Reason != "group" || kept[0].Holder != alice || kept[0].Session != session.ID {
+		t.Errorf("%d, of 40 that were not let in: %+v", len(kept), kept[:min(1, len(kept))])
+	}
+	p.clock.add(time.Minute)
+	p.post(sso.PathToken, exchange("x"))
+	sum := p.recorded(sso.EventToken)[0]
+	if sum.Reason != "many-more" || strings.Count(sum.Detail, "client-auth") != 12 || !strings.Contains(sum.Detail, "for 8 other reasons") {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// One client that has proved itself does not fill the audit either.
+func TestAProvenClientsFloodIsBounded(t *testing.T) {
+	p := newPlace(t, nil)
+	for range 310 {
+		p.post(sso.PathToken, exchange("x"))
+	}
 	if got := p.recorded(sso.EventToken); len(got) != 300 {
-		t.Errorf("%d events", len(got))
+		t.Errorf("%d events of 310 refusals", len(got))
+	}
+	p.provider.SumUp(t.Context())
+	if got := p.recorded(sso.EventToken); len(got) != 1 || !strings.Contains(got[0].Detail, "code-unknown 10 (client app, which had proved itself)") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What could not be summed up is told when it can be.
+func TestCountsOutliveAnAuditThatFails(t *testing.T) {
+	p := newPlace(t, nil)
+	wrong := func() { p.do(p.request(sso.PathToken, exchange("x"), "app", "wrong")) }
+	for range 50 {
+		wrong()
+	}
+	p.clock.add(time.Minute)
+	p.deaf = errDisk
+	wrong()
+	p.provider.SumUp(t.Context())
+	p.deaf = nil
+	p.recorded(sso.EventToken)
+	p.provider.SumUp(t.Context())
+	if got := p.recorded(sso.EventToken); len(got) != 1 || !strings.HasPrefix(got[0].Detail, "20 more") {
+		t.Errorf("%+v", got)
+	}
+	p.provider.SumUp(t.Context())
+	if got := p.recorded(sso.EventToken); len(got) != 0 {
+		t.Errorf("told twice: %+v", got)
 	}
 }
 

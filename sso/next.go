@@ -31,7 +31,7 @@ func (p *Provider) Next(ctx context.Context, r Request, session *sessions.Sessio
 	step, err := p.next(ctx, r, session)
 	var refused *Refusal
 	if errors.As(err, &refused) {
-		return "", p.told(ctx, p.back(refused, r))
+		return "", p.told(ctx, session, p.back(refused, r))
 	}
 	return step, err
 }
@@ -255,7 +255,7 @@ func (p *Provider) Wait(ctx context.Context, r Request, browser []byte) (string,
 	}
 	key, err := p.o.Once.Put(ctx, onceRequest, waiting{Request: r, Browser: browser}, life)
 	if errors.Is(err, sessions.ErrOnceFull) {
-		return "", p.told(ctx, p.back(full(r.Client), r))
+		return "", p.told(ctx, nil, p.back(full(r.Client), r))
 	}
 	return key, err
 }

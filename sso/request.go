@@ -68,7 +68,7 @@ func (r *Request) asks(prompt string) bool { return has(r.Prompt, prompt) }
 // cannot be trusted.
 func (p *Provider) Begin(ctx context.Context, form url.Values) (Request, error) {
 	r, err := p.begin(ctx, form)
-	return r, p.told(ctx, err)
+	return r, p.told(ctx, nil, err)
 }
 
 func (p *Provider) begin(ctx context.Context, form url.Values) (Request, error) {

@@ -332,7 +332,9 @@ func (p *program) Serve(ctx context.Context, l listeners, hangups <-chan struct{
 	if p.retention != nil {
 		group.Go(func() error { p.retention.Run(ctx); return nil })
 	}
-	return group.Wait()
+	err := group.Wait()
+	p.sso.SumUp(context.WithoutCancel(ctx)) // nothing is refused any longer
+	return err
 }
 
 func (p *program) server(h http.Handler) *http.Server {
