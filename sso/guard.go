@@ -43,7 +43,7 @@ func (p *Provider) guard(next http.Handler) http.Handler {
 
 // noted is what becomes known of a request while it is answered.
 type noted struct {
-	proven   bool // a client has proved itself, or shown a token of its own
+	proven   bool // a client has proved itself, or shown a token that stands
 	recorded bool // what it was refused for is recorded,
 	number   string
 	wait     time.Duration // until it may be tried again
@@ -69,8 +69,8 @@ func notedIn(ctx context.Context) *noted {
 }
 
 // Serve answers as Endpoints does, and tells whether a client has proved itself
-// by the request. Whoever bounds what one address may ask for need not count such
-// a request: it counts as its client's.
+// by the request, or shown a token that stands. Whoever bounds what one address may
+// ask for need not count such a request: it counts as its client's or session's.
 func (p *Provider) Serve(w http.ResponseWriter, r *http.Request) (proven bool) {
 	n, r := noting(r)
 	p.endpoints.ServeHTTP(w, r)
@@ -98,7 +98,17 @@ func tooMany(wait time.Duration) *Refusal {
 // counted notes that a request is of a client that has proved itself, and counts
 // it as the client's. A public client proves nothing by its name.
 func (p *Provider) counted(ctx context.Context, client *Client) error {
-	if wait := p.rates.wait(client.ID, p.o.Now()); wait > 0 {
+	return p.within(ctx, &p.rates, client.ID, client)
+}
+
+// countedBearer counts a request with an access token as its session's: whoever
+// shows one is a person, whatever the client.
+func (p *Provider) countedBearer(ctx context.Context, client *Client, g grant) error {
+	return p.within(ctx, &p.bearers, client.ID+"\x00"+g.Session, client)
+}
+
+func (p *Provider) within(ctx context.Context, rates *rates, key string, client *Client) error {
+	if wait := rates.wait(key, p.o.Now()); wait > 0 {
 		r := tooMany(wait)
 		r.Client = client.ID
 		return r

@@ -230,8 +230,8 @@ func TestAClientsRate(t *testing.T) {
 	if got := p.reasons(); len(got) != 1 || got[0] != "rate" {
 		t.Errorf("recorded %v", got)
 	}
-	if got := p.userinfo(a.text("access_token")); got.status != http.StatusTooManyRequests {
-		t.Errorf("userinfo: %d %s", got.status, got.body)
+	if got := p.userinfo(a.text("access_token")); got.status != http.StatusOK {
+		t.Errorf("a person of a client that has asked too often: %d %s", got.status, got.body)
 	}
 	p.clock.add(6 * time.Second)
 	if got, _ := ask(p.secret); got.status != http.StatusOK {
@@ -240,6 +240,55 @@ func TestAClientsRate(t *testing.T) {
 	w := httptest.NewRecorder()
 	if p.provider.Serve(w, p.request(sso.PathToken, exchange("x", "client_id", "public"), "", "")) {
 		t.Error("a public client proves itself by its name")
+	}
+}
+
+// One person who asks without end is told so, at one application; others there,
+// and the application itself, are not.
+func TestOnePersonStarvesNobody(t *testing.T) {
+	public := app(func(c *sso.Client) { c.ID, c.Auth = "public", sso.AuthNone })
+	p := newPlace(t, func(o *sso.Options) { o.ClientRate = 100 }, app(), public)
+	greedy, other := p.open(alice, cardA), p.open(bob, cardB)
+	tokens := func(s *sessions.Session) string {
+		form := exchange(p.code(asked("client_id", "public"), s).Get("code"), "client_id", "public")
+		return p.do(p.request(sso.PathToken, form, "", "")).text("access_token")
+	}
+	first, again, others, elsewhere := tokens(greedy), tokens(greedy), tokens(other), p.tokens(greedy).text("access_token")
+	let := 0
+	for p.userinfo(first).status == http.StatusOK && let < 1000 {
+		let++
+	}
+	if let != 600 {
+		t.Errorf("%d times", let)
+	}
+	p.reasons()
+	for name, tt := range map[string]struct {
+		token string
+		want  int
+	}{
+		"the same token":                {first, http.StatusTooManyRequests},
+		"another of the same session":   {again, http.StatusTooManyRequests},
+		"the session at another client": {elsewhere, http.StatusOK},
+		"another person at the same":    {others, http.StatusOK},
+	} {
+		got := p.userinfo(tt.token)
+		if got.status != tt.want || got.status != http.StatusOK && got.header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %d %v %s", name, got.status, got.header, got.body)
+		}
+	}
+	if got := p.reasons(); len(got) != 2 || got[0] != "rate" {
+		t.Errorf("recorded %v", got)
+	}
+	if got := p.post(sso.PathIntrospect, url.Values{"token": {"x"}}); got.status != http.StatusOK {
+		t.Errorf("the application: %d %s", got.status, got.body)
+	}
+	p.clock.add(100 * time.Millisecond)
+	if got := p.userinfo(first); got.status != http.StatusOK {
+		t.Errorf("later: %d %s", got.status, got.body)
+	}
+	p.clock.add(2 * time.Minute)
+	if p.userinfo(first); sso.BearersKept(p.provider) != 1 {
+		t.Errorf("%d are kept in mind", sso.BearersKept(p.provider))
 	}
 }
 

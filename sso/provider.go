@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"cpsgate/identity"
 )
 
@@ -91,7 +89,8 @@ type Provider struct {
 	wake      chan struct{} // somebody is to be told
 	telling   busy
 	refusals  refusals
-	rates     rates
+	rates     rates // by client
+	bearers   rates // by client and session
 }
 
 // What is kept to be taken once.
@@ -144,7 +143,7 @@ func New(o Options) (*Provider, error) {
 	o.ClientRate = cmp.Or(o.ClientRate, DefaultClientRate)
 	p := &Provider{
 		o: o, wake: make(chan struct{}, 1), telling: busy{ids: map[string]bool{}},
-		rates: rates{perMinute: o.ClientRate, of: map[string]*rate.Limiter{}},
+		rates: newRates(o.ClientRate), bearers: newRates(bearerRate),
 	}
 	library := p.newLibrary()
 	p.endpoints, p.mutual = p.newEndpoints(library), p.newMutual(library)

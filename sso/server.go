@@ -101,7 +101,7 @@ func (s *server) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoReques
 		refused.Code = InvalidToken
 	}
 	if err == nil {
-		err = s.provider.counted(ctx, client)
+		err = s.provider.countedBearer(ctx, client, g)
 	}
 	if err != nil {
 		return nil, s.refusedAs(ctx, PathUserinfo, err)
