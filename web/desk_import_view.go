@@ -75,8 +75,9 @@ var importStates = map[importState]struct{ look, words, say string }{
 
 // importPartly is what is said of a list some of whose rows were not understood.
 var importPartly = map[importState]struct{ words, say string }{
-	importGood: {"import.state.partly-good", "import.say.partly-good"},
-	importDone: {"import.state.partly-done", "import.say.partly-done"},
+	importGood:     {"import.state.partly-good", "import.say.partly-good"},
+	importApplying: {"import.state.applying", "import.say.partly-applying"},
+	importDone:     {"import.state.partly-done", "import.say.partly-done"},
 }
 
 // fieldWords are the columns' names, by those that they have in an export.

@@ -42,7 +42,7 @@ func (c auditExportCommand) Run(env *environment) (err error) {
 		return unusable(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	out, closeOut, err := c.out(env)
+	out, closeOut, err := output(env, c.Out)
 	if err != nil {
 		return unusable(err)
 	}
@@ -72,13 +72,14 @@ func (c auditExportCommand) query() (q audit.Query, all bool, err error) {
 	return q, all, nil
 }
 
-// out is where the export goes; a file must be a new one, for its owner only.
-func (c auditExportCommand) out(env *environment) (io.Writer, func() error, error) {
-	if c.Out == "" {
+// output is a new file, for its owner only, or standard output for "". Only
+// finish tells whether all of it was written.
+func output(env *environment, path string) (out io.Writer, finish func() error, err error) {
+	if path == "" {
 		w := bufio.NewWriter(env.stdout)
 		return w, w.Flush, nil
 	}
-	return newFile(c.Out)
+	return newFile(path)
 }
 
 func newFile(path string) (io.Writer, func() error, error) {

@@ -103,18 +103,13 @@ type peopleExportCommand struct {
 
 // Run exports everybody; that it did is recorded.
 func (c peopleExportCommand) Run(env *environment) error {
-	return c.open(env, func(r *record) (err error) {
-		out := env.stdout
-		if c.Out != "" {
-			file, finish, err := newFile(c.Out)
-			if err != nil {
-				return unusable(err)
-			}
-			defer func() { err = errors.Join(err, finish()) }()
-			out = file
+	return c.open(env, func(r *record) error {
+		out, finish, err := output(env, c.Out)
+		if err != nil {
+			return unusable(err)
 		}
 		n, err := r.ExportPeople(env.ctx, act(c.Reason), out)
-		if err != nil {
+		if err = errors.Join(err, finish()); err != nil {
 			return r.refused(audit.Event{Kind: audit.KindPeopleExport}, err)
 		}
 		fmt.Fprintf(env.stderr, "%d people\n", n)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,4 +97,28 @@ func scriptAgeStore(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(audit.New(s, audit.Options{}).Record(context.Background(), &e))
 		}
 	})
+}
+
+// brokenPipe takes nothing.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// TestAnExportThatIsNotWritten fails, however little there was to write.
+func TestAnExportThatIsNotWritten(t *testing.T) {
+	data := t.TempDir()
+	s, err := store.Open(t.Context(), filepath.Join(data, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"people", "export", "--data", data}, {"audit", "export", "--data", data}} {
+		var said strings.Builder
+		env := &environment{ctx: t.Context(), stdin: strings.NewReader(""), stdout: brokenPipe{}, stderr: &said, now: time.Now}
+		if code := run(env, args); code != exitRefused || !strings.Contains(said.String(), "broken pipe") {
+			t.Errorf("%v: exit %d, %q", args, code, said.String())
+		}
+	}
 }
