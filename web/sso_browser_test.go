@@ -1,6 +1,10 @@
 package web_test
 
 import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 
@@ -96,4 +100,49 @@ func applicationsLook(t *testing.T, tab *chromium.Tab, origin string) {
 	add("autre", "http://autre.hopital.test/callback")
 	until(t, tab, "the refusal", `!!document.querySelector('main [role="alert"]')`)
 	looks(t, tab, "applications-refused")
+}
+
+// TestAFormOfAnotherSiteInABrowser: a real browser that another site's form leads
+// here brings no cookie with the form, and brings them all with the next step: the
+// person is known, and what waits in this browser goes on waiting.
+func TestAFormOfAnotherSiteInABrowser(t *testing.T) {
+	o, origin := signOnPages(t)
+	who, card := o.h.person(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10})
+	request := url.Values{
+		"client_id": {"laboratoire"}, "redirect_uri": {origin + "/callback"}, "response_type": {"code"}, "scope": {"openid"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}, "ui_locales": {"fr"},
+	}
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, `<!doctype html><title>Ailleurs</title><form method="post" action="%s/oauth/authorize">`, origin)
+		for name, values := range request {
+			fmt.Fprintf(w, `<input type="hidden" name="%s" value="%s">`, name, html.EscapeString(values[0]))
+		}
+		fmt.Fprint(w, `<button id="go">Aller</button></form>`)
+	}))
+	defer elsewhere.Close()
+	token, _, err := o.h.sessions.Open(t.Context(), sessions.Session{Holder: who, Method: identity.MethodCPS, CardTokenID: card.TokenID})
+	must(t, err)
+	tab := o.h.chromium().Tab(t)
+	tab.Go(origin + "/signed-out")
+	chromium.Eval[string](tab, `document.cookie = "__Host-cps-session=`+token+`; Secure; Path=/; SameSite=Lax"`)
+
+	tab.Go(origin + "/oauth/authorize?" + request.Encode()) // one request waits at a question
+	until(t, tab, "the question", `!!document.querySelector('button[value="it-is-me"]')`)
+	waiting := chromium.Eval[string](tab, `document.querySelector('input[name="request"]').value`)
+
+	chromium.Eval[string](tab, `setTimeout(() => { location = "`+elsewhere.URL+`" }); ""`)
+	until(t, tab, "at another site", `!!document.querySelector("#go")`)
+	tab.Click("#go")
+	until(t, tab, "the person is known", `location.pathname === "/oauth/continue" && document.body.innerText.includes("EXEMPLE")`)
+	tab.Click(`button[value="it-is-me"]`)
+	until(t, tab, "the next question", `!!document.querySelector('button[value="agree"]')`)
+
+	// The first is answered as if nothing had come between.
+	chromium.Eval[string](tab, `document.querySelector('input[name="request"]').value = "`+waiting+`"`)
+	chromium.Eval[string](tab, `document.querySelector('button[value="agree"]').value = "it-is-me"; ""`)
+	tab.Click(`button[value="it-is-me"]`)
+	until(t, tab, "the first goes on", `!!document.querySelector('button[value="agree"]') && document.querySelector('input[name="request"]').value !== "`+waiting+`"`)
+	tab.Click(`button[value="agree"]`)
+	until(t, tab, "back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
 }
