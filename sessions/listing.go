@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"cpsgate/identity"
@@ -37,9 +38,13 @@ func (m *Manager) OfHandle(ctx context.Context, holder identity.PSIdNat, id stri
 	return Session{}, ErrNoSession
 }
 
+// ErrUnreadable: there is what may be a session, and not to this version of us.
+var ErrUnreadable = errors.New("a session's record cannot be read")
+
 // HandlesOf gives the handles of all sessions that several people have: locked
 // ones, and those whose time is over but that are not taken away yet. One that is
 // given another token meanwhile is among them, so that what is absent is no more.
+// ErrUnreadable where one of them has a record that cannot be read.
 func (m *Manager) HandlesOf(ctx context.Context, holders ...identity.PSIdNat) (map[string]bool, error) {
 	values := make([]string, 0, len(holders))
 	for _, h := range holders {

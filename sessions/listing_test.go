@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -51,5 +52,35 @@ func checkHandlesOf(t *testing.T, on ground) {
 	}
 	if handles, err := m.HandlesOf(t.Context()); err != nil || len(handles) != 0 {
 		t.Errorf("of nobody: %v, %v", handles, err)
+	}
+}
+
+// What another version of us may have written is not absent: nobody learns that it
+// is, until it is gone.
+func TestHandlesThatCannotBeRead(t *testing.T) {
+	r := onServer(t, sessions.RedisOptions{})
+	m, _ := newManager(t, sessions.Options{Redis: r})
+	token, _ := open(t, m, byCard(alice, cardA))
+	_, whole := open(t, m, byCard(bob, cardB))
+	name, client := sessions.KeyName(r, token), sessions.Client(r)
+	raw, err := client.Get(t.Context(), name).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[0]++ // its version
+	if err := client.Set(t.Context(), name, raw, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if handles, err := m.HandlesOf(t.Context(), alice, bob); !errors.Is(err, sessions.ErrUnreadable) || handles != nil {
+		t.Errorf("%v, %v", handles, err)
+	}
+	if handles, err := m.HandlesOf(t.Context(), bob); err != nil || !handles[whole.ID] {
+		t.Errorf("of who has none such: %v, %v", handles, err)
+	}
+	if err := client.Del(t.Context(), name).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if handles, err := m.HandlesOf(t.Context(), alice, bob); err != nil || len(handles) != 1 {
+		t.Errorf("once it is gone: %v, %v", handles, err)
 	}
 }

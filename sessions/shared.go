@@ -236,29 +236,34 @@ func (p *shared) list(ctx context.Context, index by, value string) ([]entry, err
 
 // look gets what lies under the members of an index or of the sorted set.
 func (p *shared) look(ctx context.Context, members []string) ([]entry, error) {
-	keys := make([]key, 0, len(members))
+	keys, answers, err := p.ask(ctx, members)
+	return p.found(ctx, keys, answers), err
+}
+
+// ask asks for what lies under the members that are keys.
+func (p *shared) ask(ctx context.Context, members []string) (keys []key, answers []*redis.StringCmd, err error) {
 	for _, member := range members {
 		if len(member) == len(key{}) {
 			keys = append(keys, key([]byte(member)))
 		}
 	}
 	if len(keys) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	answers := make([]*redis.StringCmd, len(keys))
-	_, err := p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	answers = make([]*redis.StringCmd, len(keys))
+	_, err = p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, k := range keys {
 			answers[i] = pipe.Get(ctx, p.sessionKey(k))
 		}
 		return nil
 	})
 	if err := present(err); err != nil {
-		return nil, away(err)
+		return nil, nil, away(err)
 	}
 	for _, answer := range answers { // the pipeline tells its first error only
 		if err := present(answer.Err()); err != nil {
-			return nil, away(err)
+			return nil, nil, away(err)
 		}
 	}
-	return p.found(ctx, keys, answers), nil
+	return keys, answers, nil
 }

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -29,15 +30,37 @@ func (p *shared) handles(ctx context.Context, holders ...string) (map[string]boo
 		if len(fresh) == 0 {
 			return handles, nil
 		}
-		entries, err := p.look(ctx, fresh)
-		if err != nil {
+		if err := p.lookForHandles(ctx, fresh, handles); err != nil {
 			return nil, err
-		}
-		for _, e := range entries {
-			handles[e.session.ID] = true
 		}
 	}
 	return nil, errors.New("looking for sessions: new ones come all the time")
+}
+
+// lookForHandles adds the handles of what lies under the members. To whoever
+// ends what is absent, a record that is none to us may be another version's.
+func (p *shared) lookForHandles(ctx context.Context, members []string, handles map[string]bool) error {
+	for _, member := range members {
+		if len(member) != len(key{}) {
+			return fmt.Errorf("%w: listed under no key", ErrUnreadable)
+		}
+	}
+	keys, answers, err := p.ask(ctx, members)
+	if err != nil {
+		return err
+	}
+	for i, k := range keys {
+		raw, err := answers[i].Bytes()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		s, err := decodeRecord(k, raw)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnreadable, err)
+		}
+		handles[s.ID] = true
+	}
+	return nil
 }
 
 // members are the keys listed of several holders, in one round trip.

@@ -42,31 +42,28 @@ func NewBackChannel(trust *tls.Config) *http.Client {
 
 // How often Run does what nobody wakes it for.
 const (
-	tellEvery      = 5 * time.Second
-	reconcileEvery = time.Minute
-	sweepEvery     = 10 * time.Minute
+	tellEvery  = 5 * time.Second
+	sweepEvery = 10 * time.Minute
 )
 
 // Run tells clients of ended sessions, finds ends that were missed, and sweeps,
 // until ctx ends.
 func (p *Provider) Run(ctx context.Context) {
-	again, missed, sweep := time.NewTicker(tellEvery), time.NewTicker(reconcileEvery), time.NewTicker(sweepEvery)
+	again, missed, sweep := time.NewTicker(tellEvery), time.NewTicker(p.reconcileEvery), time.NewTicker(sweepEvery)
 	defer again.Stop()
 	defer missed.Stop()
 	defer sweep.Stop()
-	var telling sync.WaitGroup
-	defer telling.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	for {
 		select {
 		case <-p.wake:
-			p.tellDue(ctx, &telling)
+			p.tellDue(ctx, &beside)
 		case <-again.C:
-			p.tellDue(ctx, &telling)
+			p.tellDue(ctx, &beside)
 		case <-missed.C:
 			p.endRefusals(ctx, false)
-			if err := p.Reconcile(ctx); err != nil {
-				p.o.Log.ErrorContext(ctx, "ends of sessions that were missed cannot all be found", "error", err)
-			}
+			beside.Go(func() { p.reconcile(ctx) })
 		case <-sweep.C:
 			if err := p.o.Shelf.SweepGrants(ctx, p.o.Now()); err != nil {
 				p.o.Log.ErrorContext(ctx, "grants not swept", "error", err)
@@ -131,9 +128,9 @@ func (p *Provider) tellAll(ctx context.Context, client string) {
 		now := p.o.Now()
 		due, err := p.o.Shelf.ClaimLogouts(ctx, client, now, now.Add(3*tellTime), tellAtOnce)
 		if err != nil {
-			p.o.Log.ErrorContext(ctx, "of what a client is to be told cannot be read", "client", client, "error", err)
+			p.o.Log.ErrorContext(ctx, "what a client is to be told cannot be claimed", "client", client, "error", err)
 		}
-		if len(due) == 0 {
+		if err != nil || len(due) == 0 {
 			return
 		}
 		var wg sync.WaitGroup
@@ -151,17 +148,13 @@ func (p *Provider) tellClient(ctx context.Context, l LogoutRecord) {
 		return // we are stopping: it stays due
 	}
 	e := Event{Kind: EventTold, Client: l.Client, Holder: identity.PSIdNat(l.Holder), Session: l.Session, Reason: "told"}
-	if err != nil && l.Attempts < len(tellAgain()) {
-		p.o.Log.WarnContext(ctx, "a client could not be told of a session's end; it will be tried again",
-			"client", l.Client, "attempt", l.Attempts+1, "error", err)
-		l.Next = p.o.Now().Add(tellAgain()[l.Attempts])
-		l.Attempts++
-		if err := p.o.Shelf.AddLogouts(ctx, l); err != nil {
-			p.o.Log.ErrorContext(ctx, "a logout to be told again is not kept", "client", l.Client, "error", err)
-		}
+	switch {
+	case errors.Is(err, errNotListening):
+		e.Reason = "not-listening"
+	case err != nil && l.Attempts < len(tellAgain()):
+		p.tellLater(ctx, l, err)
 		return
-	}
-	if err != nil {
+	case err != nil:
 		e.Failed, e.Reason, e.Detail = true, "given-up", err.Error()
 	}
 	if _, err := p.o.Tell(ctx, e); err != nil {
@@ -173,6 +166,20 @@ func (p *Provider) tellClient(ctx context.Context, l LogoutRecord) {
 	}
 }
 
+// tellLater keeps what a client could not be told.
+func (p *Provider) tellLater(ctx context.Context, l LogoutRecord, err error) {
+	p.o.Log.WarnContext(ctx, "a client could not be told of a session's end; it will be tried again",
+		"client", l.Client, "attempt", l.Attempts+1, "error", err)
+	l.Next = p.o.Now().Add(tellAgain()[l.Attempts])
+	l.Attempts++
+	if err := p.o.Shelf.AddLogouts(ctx, l); err != nil {
+		p.o.Log.ErrorContext(ctx, "a logout to be told again is not kept", "client", l.Client, "error", err)
+	}
+}
+
+// errNotListening: there is nobody to tell any more.
+var errNotListening = errors.New("this client is removed, or listens no more")
+
 // logoutEvent is the member of events that makes a logout token one.
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -181,7 +188,7 @@ func (p *Provider) sendLogout(ctx context.Context, l LogoutRecord) error {
 	client, err := p.client(ctx, l.Client)
 	var refused *Refusal
 	if errors.As(err, &refused) || err == nil && client.BackChannelLogout == "" {
-		return nil // it is no client any more
+		return errNotListening
 	}
 	if err != nil {
 		return err

@@ -50,7 +50,15 @@ func (p *Provider) addGrant(ctx context.Context, id string, g grant, session ses
 		return refuse(InvalidGrant, "code-replayed", "this code came twice")
 	}
 	if _, err := p.standing(ctx, g); err != nil {
-		return errors.Join(err, p.endGrant(ctx, id, "session-over"))
+		return errors.Join(err, p.withdraw(ctx, id))
+	}
+	return nil
+}
+
+// withdraw ends a grant before its tokens are given to anybody.
+func (p *Provider) withdraw(ctx context.Context, id string) error {
+	if err := p.o.Shelf.WithdrawGrant(ctx, id, "session-over"); err != nil {
+		return fmt.Errorf("withdrawing a grant: %w", err)
 	}
 	return nil
 }

@@ -88,9 +88,12 @@ type Provider struct {
 	mutual    http.Handler
 	wake      chan struct{} // somebody is to be told
 	telling   busy
-	refusals  refusals
-	rates     rates // by client
-	bearers   rates // by client and session
+	looking   looking
+
+	reconcileEvery time.Duration
+	refusals       refusals
+	rates          rates // by client
+	bearers        rates // by client and session
 }
 
 // What is kept to be taken once.
@@ -142,7 +145,7 @@ func New(o Options) (*Provider, error) {
 	}
 	o.ClientRate = cmp.Or(o.ClientRate, DefaultClientRate)
 	p := &Provider{
-		o: o, wake: make(chan struct{}, 1), telling: busy{ids: map[string]bool{}},
+		o: o, wake: make(chan struct{}, 1), telling: busy{ids: map[string]bool{}}, reconcileEvery: reconcileEvery,
 		rates: newRates(o.ClientRate), bearers: newRates(bearerRate),
 	}
 	library := p.newLibrary()

@@ -86,6 +86,11 @@ type GrantShelf interface {
 	// EndGrant ends a grant. One that is not there is kept as ended until a
 	// time, so that it cannot come.
 	EndGrant(ctx context.Context, id, reason string, until time.Time) error
+	// WithdrawGrant ends one whose tokens nobody has: from then on it stands on no
+	// session, whose end is owed to nobody for it.
+	WithdrawGrant(ctx context.Context, id, reason string) error
+	// HasGrants tells whether grants stand on a session.
+	HasGrants(ctx context.Context, session string) (bool, error)
 	// EndGrantsOf ends those of a session, and keeps in the same transaction whom
 	// that is owed to: it gives the grants to owed, once, those that ended before
 	// too, for their clients have not been told that the session is over. From
@@ -117,7 +122,7 @@ type LogoutShelf interface {
 	// ClientsDue lists the clients of those due at now.
 	ClientsDue(ctx context.Context, now time.Time) ([]string, error)
 	// ClaimLogouts gives those of a client that are due at now and moves them to
-	// until, so that no other node takes them meanwhile.
+	// until, so that no other node takes them meanwhile; with an error none.
 	ClaimLogouts(ctx context.Context, client string, now, until time.Time, most int) ([]LogoutRecord, error)
 	RemoveLogout(ctx context.Context, client, session string) error
 }
@@ -138,6 +143,7 @@ type Once interface {
 // Sessions tells which sessions there are; *sessions.Manager does.
 type Sessions interface {
 	OfHolder(ctx context.Context, holder identity.PSIdNat) ([]sessions.Session, error)
-	// HandlesOf gives the handles of all that several people have.
+	// HandlesOf gives the handles of all that several people have;
+	// sessions.ErrUnreadable where somebody has one that cannot be read here.
 	HandlesOf(ctx context.Context, holders ...identity.PSIdNat) (map[string]bool, error)
 }

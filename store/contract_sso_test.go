@@ -53,6 +53,16 @@ func contractGrants(t *testing.T, b backend) {
 	if _, err := b.AddGrant(ctx, grant("4", "s2")); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.AddGrant(ctx, grant("5", "s5"), token(6, "5", false)); err != nil {
+		t.Fatal(err)
+	}
+	some, err := b.HasGrants(ctx, "s5")
+	same(t, "grants of a session", some, err, true)
+	same(t, "withdrawn", struct{}{}, b.WithdrawGrant(ctx, "5", "session-over"), struct{}{})
+	some, err = b.HasGrants(ctx, "s5")
+	same(t, "grants of its session", some, err, false)
+	_, g, _, err = b.GrantOf(ctx, [32]byte{6})
+	same(t, "why it was", g.Ended, err, "session-over")
 	granted, err := b.GrantedSessions(ctx, "", 9)
 	same(t, "sessions with grants", granted, err, []sso.GrantedSession{{Session: "s1", Holder: string(alice)}, {Session: "s2", Holder: string(alice)}})
 	granted, err = b.GrantedSessions(ctx, "s1", 1)

@@ -110,10 +110,18 @@ func (s *Store) EndGrant(ctx context.Context, id, reason string, until time.Time
 	})
 }
 
+// WithdrawGrant ends a grant whose tokens nobody has, see sso.GrantShelf.
+func (s *Store) WithdrawGrant(ctx context.Context, id, reason string) error {
+	return s.change(ctx, func(u unit) error {
+		_, err := u.q.ExecContext(ctx, `UPDATE sso_grants SET session = '', ended = CASE WHEN ended = '' THEN $2 ELSE ended END WHERE id = $1`, id, reason)
+		return err
+	})
+}
+
 // EndGrantsOf ends the grants of a session, and keeps with it who is owed word of
 // that, see sso.GrantShelf. That there are none is found without writing.
 func (s *Store) EndGrantsOf(ctx context.Context, session, reason string, owed func([]grantRecord) []logoutRecord) error {
-	if some, err := s.hasGrants(ctx, session); err != nil || !some {
+	if some, err := s.HasGrants(ctx, session); err != nil || !some {
 		return err
 	}
 	return s.change(ctx, func(u unit) error {
@@ -131,8 +139,8 @@ func (s *Store) EndGrantsOf(ctx context.Context, session, reason string, owed fu
 	})
 }
 
-// hasGrants tells whether grants stand on a session; on "" none do.
-func (r reader) hasGrants(ctx context.Context, session string) (some bool, err error) {
+// HasGrants tells whether grants stand on a session; on "" none do.
+func (r reader) HasGrants(ctx context.Context, session string) (some bool, err error) {
 	err = r.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sso_grants WHERE session = $1 AND session <> '')`, session).Scan(&some)
 	return some, err
 }

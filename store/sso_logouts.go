@@ -59,7 +59,10 @@ func (s *Store) ClaimLogouts(ctx context.Context, client string, now, until time
 		}
 		return nil
 	})
-	return due, err
+	if err != nil {
+		return nil, err // none is the caller's
+	}
+	return due, nil
 }
 
 func (r reader) dueLogouts(ctx context.Context, client string, now time.Time, most int) ([]logoutRecord, error) {
