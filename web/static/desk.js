@@ -6,13 +6,18 @@
 const main = document.querySelector("[data-live-from]");
 let reading = false, again = false;
 
+// What a page that could not be reached rejects with, and after how long it is
+// asked for again: a reload would leave the browser's own error page.
+const away = "away";
+const awayRetry = 1000;
+
 function read() {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("GET", location.href);
     request.responseType = "document";
     request.onload = () => request.status === 200 && request.response ? resolve(request.response) : reject(new Error());
-    request.onerror = reject;
+    request.onerror = () => reject(away);
     request.send();
   });
 }
@@ -40,8 +45,9 @@ async function redraw() {
       for (const part of document.querySelectorAll("[data-part]")) replace(part, fresh.getElementById(part.id));
       const wanted = document.querySelector("[data-part] [autofocus]");
       if (wanted && (document.activeElement === document.body || !document.activeElement)) wanted.focus();
-    } catch {
-      location.reload();
+    } catch (why) {
+      reading = false;
+      if (why === away) setTimeout(redraw, awayRetry); else location.reload();
       return;
     }
   } while (again);
