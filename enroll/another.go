@@ -8,9 +8,9 @@ import (
 	"cpsgate/identity"
 )
 
-// mayDecide refuses approval by a machine client: four eyes are a person's, in
+// clientDecides refuses approval by a machine client: four eyes are a person's, in
 // a session of their own.
-func (r *Registry) mayDecide(act Act, a Approval) error {
+func (r *Registry) clientDecides(act Act, a Approval) error {
 	switch {
 	case act.Client == "":
 		return nil
@@ -20,6 +20,43 @@ func (r *Registry) mayDecide(act Act, a Approval) error {
 		return &Refusal{Reason: ReasonApproverPerson, Holder: a.Subject, Detail: "asked by a client: a person approves"}
 	}
 	return nil
+}
+
+// clientDeclines refuses a machine client's no to what others ask for, and to what
+// cpsgate proposes: that no is kept as a person's.
+func (r *Registry) clientDeclines(act Act, a Approval) error {
+	switch {
+	case act.Client == "" || a.By == act.Actor():
+		return nil
+	case a.State == ApprovalProposed:
+		return &Refusal{Reason: ReasonApproverPerson, Holder: a.Subject, Detail: "proposed: a person declines"}
+	}
+	return r.clientDecides(act, a)
+}
+
+// MayApprove tells whether a request is open to this person's approval, as far as
+// that can be told before they prove their PIN: nil, or the refusal.
+func (r *Registry) MayApprove(ctx context.Context, by identity.PSIdNat, a Approval) error {
+	act, need := Act{By: by}, rightApprove
+	need.fresh = false
+	if err := r.may(ctx, r.records, act, need); err != nil {
+		return err
+	}
+	if a.State != ApprovalWaiting || !r.o.Now().Before(a.ExpiresAt) {
+		return &Refusal{Reason: ReasonApprovalOver, Holder: a.Subject, Detail: string(a.State)}
+	}
+	named := a.Subject
+	if a.Ticket != "" {
+		t, err := r.records.Ticket(ctx, a.Ticket)
+		if err != nil {
+			return unknownTicket(err)
+		}
+		named = t.Holder
+	}
+	if err := another(ctx, r.records, act, a, named); err != nil {
+		return err
+	}
+	return r.stillMay(ctx, r.records, a)
 }
 
 // another refuses approval by who asked or whom it is about, by way of a client

@@ -115,20 +115,18 @@ func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approva
 	return asked, nil
 }
 
-// ask keeps the request, or finds the same one that waits already. A proposal
-// becomes the request of who takes it up.
+// ask keeps the request, or finds the same one of the same asker that waits
+// already. Another's, which may not be approved any more, does not stand in the
+// way: it is closed, as is a proposal, which becomes the request of who takes it up.
 func (r *Registry) ask(ctx context.Context, u Unit, a Approval) (*Approval, error) {
 	now := r.o.Now()
-	like, err := u.ApprovalLike(ctx, a)
-	switch {
-	case err == nil && like.State == ApprovalWaiting && now.Before(like.ExpiresAt):
+	switch like, err := u.ApprovalLike(ctx, a); {
+	case err == nil && like.State == ApprovalWaiting && like.By == a.By && now.Before(like.ExpiresAt):
 		return &like, nil
-	case err == nil:
-		like.State, like.DecidedBy, like.DecidedAt = ApprovalExpired, a.By, now
-		if err := u.SaveApproval(ctx, like); err != nil {
-			return nil, err
-		}
-	case !errors.Is(err, ErrNotFound):
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, err
+	}
+	if err := r.closeLike(ctx, u, a, a.By, reasonAskedAnew); err != nil {
 		return nil, err
 	}
 	a.ID, a.State, a.RequestedAt, a.ExpiresAt = newHandle(), ApprovalWaiting, now, now.Add(r.o.Policy.ApprovalLife)
@@ -157,7 +155,7 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		if a.State == ApprovalProposed {
 			return &Refusal{Reason: ReasonApprovalOver, Detail: "proposed only: somebody must ask for it first"}
 		}
-		if err := r.mayDecide(act, a); err != nil {
+		if err := r.clientDecides(act, a); err != nil {
 			return err
 		}
 		asked := a.Subject
@@ -172,11 +170,11 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 		if err := another(ctx, u, act, a, asked); err != nil {
 			return err
 		}
-		if after, err = r.perform(ctx, u, a, act.Actor()); err != nil {
-			return err
-		}
 		a.State, a.DecidedBy, a.DecidedAt = ApprovalDone, act.Actor(), r.o.Now()
 		if err := u.SaveApproval(ctx, a); err != nil {
+			return err
+		}
+		if after, err = r.perform(ctx, u, a, act.Actor()); err != nil {
 			return err
 		}
 		return r.recordApproval(ctx, u, a, audit.KindApprovalApprove, act.Actor(), act.Reason)
@@ -189,7 +187,8 @@ func (r *Registry) Approve(ctx context.Context, act Act, id string) (Approval, e
 }
 
 // Decline ends a request, or a proposal, without doing it. Who asked may do so
-// too, and need not prove a PIN again.
+// too, and need not prove a PIN again. A machine client takes back what it asked
+// for, and beyond that declines what it might approve: never a proposal.
 func (r *Registry) Decline(ctx context.Context, act Act, id string) (Approval, error) {
 	var a Approval
 	err := r.records.Change(ctx, func(u Unit) (err error) {
@@ -197,6 +196,9 @@ func (r *Registry) Decline(ctx context.Context, act Act, id string) (Approval, e
 			return err
 		}
 		if a, err = r.waiting(ctx, u, id); err != nil {
+			return err
+		}
+		if err := r.clientDeclines(act, a); err != nil {
 			return err
 		}
 		if err := keepSuspended(ctx, u, a); err != nil {
@@ -241,19 +243,6 @@ func (r *Registry) waiting(ctx context.Context, u Unit, id string) (Approval, er
 		return a, &Refusal{Reason: ReasonApprovalOver, Holder: a.Subject, Detail: string(a.State)}
 	}
 	return a, nil
-}
-
-// closeProposal ends the proposal that a deed done at once answers.
-func (r *Registry) closeProposal(ctx context.Context, u Unit, a Approval) error {
-	like, err := u.ApprovalLike(ctx, a)
-	if errors.Is(err, ErrNotFound) || err == nil && like.ID == a.ID {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	like.State, like.DecidedBy, like.DecidedAt = ApprovalDone, a.By, r.o.Now()
-	return u.SaveApproval(ctx, like)
 }
 
 func (r *Registry) recordApproval(ctx context.Context, u Unit, a Approval, kind string, actor identity.PSIdNat, reason string) error {

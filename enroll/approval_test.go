@@ -180,7 +180,7 @@ func TestApproveRefuses(t *testing.T) {
 			if err := d.Withdraw(t.Context(), console, admin, identity.RoleAdmin); err != nil {
 				t.Fatal(err)
 			}
-		}, func(d *desk) enroll.Act { return d.by(approver) }, enroll.ReasonRoleMissing},
+		}, func(d *desk) enroll.Act { return d.by(approver) }, enroll.ReasonApprovalAsker},
 		{"a machine", func(t *testing.T, d *desk) {
 			if _, _, err := d.AddClient(t.Context(), console, "robot", enroll.Scopes(), 0); err != nil {
 				t.Fatal(err)

@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,18 +50,63 @@ func rightTo(d Deed) right {
 }
 
 // stillMay refuses the request of somebody whose role was taken away since, or
-// of a client that is none any more.
+// of a client that is none any more: a reason of its own, for it is not the
+// approver who may not.
 func (r *Registry) stillMay(ctx context.Context, u Reader, a Approval) error {
 	need := rightTo(a.Deed)
 	need.fresh = false
-	return r.may(ctx, u, actOf(a.By), need)
+	err := r.may(ctx, u, actOf(a.By), need)
+	if errors.As(err, new(*Refusal)) {
+		return &Refusal{Reason: ReasonApprovalAsker, Holder: a.Subject, Detail: string(a.By), Err: err}
+	}
+	return err
 }
 
-// perform does the deed and records it; approver is "" when one suffices.
+// Why cpsgate closes a request that nobody has decided.
+const (
+	reasonAskedAnew     = "asked-anew"     // by somebody else, or later
+	reasonDoneOtherwise = "done-otherwise" // somebody did what it asks for
+	reasonWithdrawn     = "role-withdrawn" // the role that it asks for was taken away
+)
+
+// closeLike ends the requests and proposals for the same deed that are not
+// decided, with an event each. One about a ticket may have been made before the
+// ticket named anybody.
+func (r *Registry) closeLike(ctx context.Context, u Unit, a Approval, by identity.PSIdNat, why string) error {
+	subjects := []identity.PSIdNat{a.Subject}
+	if a.Ticket != "" && a.Subject != "" {
+		subjects = append(subjects, "")
+	}
+	for _, a.Subject = range subjects {
+		for {
+			like, err := u.ApprovalLike(ctx, a)
+			if errors.Is(err, ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			like.State, like.DecidedBy, like.DecidedAt = ApprovalExpired, by, r.o.Now()
+			if err := u.SaveApproval(ctx, like); err != nil {
+				return err
+			}
+			if err := r.recordApproval(ctx, u, like, audit.KindApprovalExpire, by, why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// perform does the deed and records it, and closes what else asks for it; approver
+// is "" when one suffices.
 func (r *Registry) perform(ctx context.Context, u Unit, a Approval, approver identity.PSIdNat) (telling, error) {
 	e := &audit.Event{
 		Outcome: audit.Done, Reason: a.Reason, At: r.o.Now(),
 		Actor: a.By, Subject: a.Subject, Approver: approver, Card: a.Card,
+	}
+	if err := r.closeLike(ctx, u, a, cmp.Or(approver, a.By), reasonDoneOtherwise); err != nil {
+		return telling{}, err
 	}
 	switch a.Deed {
 	case DeedGrant:
@@ -70,9 +116,6 @@ func (r *Registry) perform(ctx context.Context, u Unit, a Approval, approver ide
 		e.Kind, e.Detail = audit.KindRoleGrant, string(a.Role)
 		return telling{}, r.o.Audit.RecordIn(ctx, u, e)
 	case DeedReactivate:
-		if err := r.closeProposal(ctx, u, a); err != nil {
-			return telling{}, err
-		}
 		return r.changeCard(ctx, u, a.Card, identity.CardActive, e)
 	case DeedDeskProof, DeedReset:
 		e.Kind, e.Detail = audit.KindDeskProof, "ticket "+a.Ticket

@@ -258,7 +258,7 @@ func TestRecheck(t *testing.T) {
 	}
 	d.wantCard(t, cardB, identity.CardActive, "")
 	page, err := d.Approvals(t.Context(), enroll.ApprovalQuery{})
-	if err != nil || len(page.Approvals) != 1 || page.Approvals[0].State != enroll.ApprovalDone {
+	if err != nil || len(page.Approvals) != 1 || page.Approvals[0].State != enroll.ApprovalExpired || page.Approvals[0].DecidedBy != operator {
 		t.Errorf("%+v, %v", page, err)
 	}
 	d.set(t, cardB, identity.CardRevoked)

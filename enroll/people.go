@@ -174,8 +174,10 @@ func (r *Registry) Grant(ctx context.Context, act Act, subject identity.PSIdNat,
 	return r.undertake(ctx, act, Approval{Deed: DeedGrant, Subject: subject, Role: role})
 }
 
-// Withdraw takes a role away, at once: that needs one pair of eyes. The last
-// administrator's is left, but to the console.
+// Withdraw takes a role away, at once: that needs one pair of eyes. Requests for it
+// are closed. The last administrator's is left, but to the console. A machine client,
+// which proves no PIN, takes neither an administrator's nor an approver's: whoever
+// has its secret could leave the desk without those who decide.
 func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdNat, role identity.Role) error {
 	if !slices.Contains(roles(), role) {
 		return &Refusal{Reason: ReasonRoleUnknown, Detail: string(role)}
@@ -184,9 +186,16 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		if err := r.may(ctx, u, act, rightGrant); err != nil {
 			return err
 		}
+		if act.Client != "" && (role == identity.RoleAdmin || role == identity.RoleApprover) {
+			return &Refusal{Reason: ReasonRolePerson, Holder: subject, Detail: string(role)}
+		}
 		p, err := u.Professional(ctx, subject)
 		if err != nil {
 			return unknownPerson(subject, err)
+		}
+		request := Approval{Deed: DeedGrant, Subject: subject, Role: role}
+		if err := r.closeLike(ctx, u, request, act.Actor(), reasonWithdrawn); err != nil {
+			return err
 		}
 		e := r.event(act, audit.KindRoleWithdraw)
 		e.Subject, e.Detail = subject, string(role)

@@ -1,6 +1,7 @@
 package enroll_test
 
 import (
+	"strings"
 	"testing"
 
 	"cpsgate/audit"
@@ -115,6 +116,11 @@ func TestProgramsApprove(t *testing.T) {
 		wantRefusal(t, err, enroll.ReasonApproverPerson)
 		_, err = d.Approve(t.Context(), d.program(t, "deaf", console, enroll.ScopeRoles), asked.ID)
 		wantRefusal(t, err, enroll.ReasonScopeMissing)
+		_, err = d.Decline(t.Context(), robot, asked.ID)
+		wantRefusal(t, err, enroll.ReasonApproverPerson)
+		if asked, err = d.Grant(t.Context(), d.by(admin), alice, identity.RoleApprover); err != nil {
+			t.Fatal(err)
+		}
 		declined, err := d.Decline(t.Context(), robot, asked.ID)
 		if err != nil || declined.DecidedBy != "client:robot" {
 			t.Errorf("%+v, %v", declined, err)
@@ -133,7 +139,9 @@ func TestRequestsOfARevokedProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = d.Approve(t.Context(), d.by(approver), asked.ID)
-	wantRefusal(t, err, enroll.ReasonClientUnknown)
+	if refused := wantRefusal(t, err, enroll.ReasonApprovalAsker); refused.Holder != alice || !strings.Contains(refused.Error(), "client:hr") {
+		t.Errorf("%+v", refused)
+	}
 }
 
 // What only protects, a program does at once.
@@ -145,7 +153,9 @@ func TestProgramsProtect(t *testing.T) {
 	if err := d.Withdraw(t.Context(), hr, alice, identity.RoleOperator); err != nil {
 		t.Error(err)
 	}
-	wantRefusal(t, d.Withdraw(t.Context(), hr, admin, identity.RoleAdmin), enroll.ReasonLastAdmin)
+	d.grant(t, alice, identity.RoleAdmin) // so that another stays
+	wantRefusal(t, d.Withdraw(t.Context(), hr, admin, identity.RoleAdmin), enroll.ReasonRolePerson)
+	wantRefusal(t, d.Withdraw(t.Context(), hr, approver, identity.RoleApprover), enroll.ReasonRolePerson)
 	if err := d.SuspendPasskey(t.Context(), hr, []byte("k")); err != nil || d.state(t, "k") != "suspended" {
 		t.Errorf("%v; %s", err, d.state(t, "k"))
 	}

@@ -41,6 +41,7 @@ const (
 	ReasonPersonUnknown       Reason = "person-unknown"
 	ReasonRoleUnknown         Reason = "role-unknown"
 	ReasonLastAdmin           Reason = "last-admin"
+	ReasonRolePerson          Reason = "role-person"     // withdrawn by a machine client, where a person must
 	ReasonReserved            Reason = "reason-reserved" // a reason that only cpsgate itself gives
 	ReasonText                Reason = "text"            // too long, or holds what does not print
 	ReasonCursor              Reason = "cursor"
@@ -66,6 +67,7 @@ const (
 	ReasonApprovalUnknown Reason = "approval-unknown"
 	ReasonApprovalOver    Reason = "approval-over"   // decided already, or waited too long
 	ReasonApprovalOwn     Reason = "approval-own"    // by who asked, or whom it is about
+	ReasonApprovalAsker   Reason = "approval-asker"  // who asked may no longer
 	ReasonApproverPerson  Reason = "approver-person" // by a machine client, where a person must
 
 	// Machine clients and files.

@@ -16,6 +16,7 @@ var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonPersonUnknown:       {http.StatusNotFound, "person-unknown", "", ""},
 	enroll.ReasonRoleUnknown:         {http.StatusBadRequest, "bad-request", "", ""},
 	enroll.ReasonLastAdmin:           {http.StatusConflict, "last-admin", "", ""},
+	enroll.ReasonRolePerson:          {http.StatusForbidden, "role-person", "", ""},
 	enroll.ReasonReserved:            {http.StatusBadRequest, "reason-reserved", "", ""},
 	enroll.ReasonText:                {http.StatusBadRequest, "text", "", ""},
 	enroll.ReasonCursor:              {http.StatusBadRequest, "bad-request", "", ""},
@@ -38,6 +39,7 @@ var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonApprovalUnknown: {http.StatusNotFound, "approval-unknown", "", ""},
 	enroll.ReasonApprovalOver:    {http.StatusConflict, "approval-over", "", ""},
 	enroll.ReasonApprovalOwn:     {http.StatusForbidden, "approval-own", "", ""},
+	enroll.ReasonApprovalAsker:   {http.StatusConflict, "approval-asker", "", ""},
 	enroll.ReasonApproverPerson:  {http.StatusForbidden, "approver-person", "", ""},
 
 	enroll.ReasonClientUnknown: {http.StatusNotFound, "client-unknown", "", ""},

@@ -66,7 +66,7 @@ func TestProgramsAskPeopleApprove(t *testing.T) {
 			}
 			refused := p.post("/approvals/"+asked.ID+"/approve", `{}`)
 			refused.refuses(t, http.StatusForbidden, "approver-person")
-			if !strings.Contains(refused.body, "Cette approbation revient à une personne") || !strings.Contains(refused.body, "dans sa propre session") {
+			if !strings.Contains(refused.body, "Cette décision revient à une personne") || !strings.Contains(refused.body, "dans sa propre session") {
 				t.Errorf("%s", refused.body)
 			}
 			if e := h.refusedFor(audit.KindApprovalApprove, "approver-person"); e.Actor != "client:portail-rh" || e.Subject != identity.PSIdNat(card.IdNat) {
@@ -95,6 +95,45 @@ func TestProgramsAskPeopleApprove(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 	})
+}
+
+// TestApproversAreToldOfTheAsker: that a request fell with whoever asked is said of
+// them, before the button and after it, and declining is what remains.
+func TestApproversAreToldOfTheAsker(t *testing.T) {
+	h := newHouse(t)
+	p := h.program("portail-rh", enroll.ScopeRoles)
+	approver, _ := h.staff(identity.RoleApprover)
+	admin, maker := h.staff(identity.RoleAdmin, identity.RoleApprover)
+	_, subject := h.staff()
+	var asked waiting
+	p.post("/people/"+string(subject)+"/roles/grant", `{"role":"auditor","reason":"arrivée"}`).decode(t, &asked)
+	address := "/desk/approvals/" + asked.ID
+	offers := func(b *browser, approve bool, says ...string) {
+		t.Helper()
+		page := b.get("/desk/approvals")
+		page.says(t, http.StatusOK, append(says, "Refuser")...)
+		if strings.Contains(page.body, address+"/approve") != approve {
+			t.Errorf("to be approved: %t", !approve)
+		}
+	}
+	offers(approver, true)
+	act := enroll.Act{By: maker, AuthenticatedAt: h.now()}
+	_, _, err := h.registry.AddClient(t.Context(), act, "annuaire", []enroll.Scope{enroll.ScopeRoles}, 0)
+	must(t, err)
+	own, err := h.registry.Grant(t.Context(), enroll.Act{Client: "annuaire", Reason: "test"}, subject, identity.RoleOperator)
+	must(t, err)
+	if page := admin.get("/desk/approvals"); strings.Contains(page.body, own.ID+"/approve") || !strings.Contains(page.body, address+"/approve") {
+		t.Error("who made a program is offered to approve what it asked for")
+	}
+	admin.get("/desk/approvals").says(t, http.StatusOK, "La personne qui a fait la demande, même par un programme, ou celle qu’elle concerne, ne peut pas l’approuver.")
+
+	must(t, h.registry.RevokeClient(t.Context(), act, "portail-rh"))
+	offers(approver, false, "Le rôle de la personne a été retiré, ou le programme est hors service.")
+	approver.submit(address+"/approve", nil).says(t, http.StatusConflict, "L’auteur de cette demande n’en a plus le droit", "Refusez la demande.")
+	if e := h.refusedFor(audit.KindApprovalApprove, "approval-asker"); e.Subject != subject || !strings.Contains(e.Detail, "client:portail-rh") {
+		t.Errorf("%+v", e)
+	}
+	approver.follow(approver.submit(address+"/decline", nil)).says(t, http.StatusOK, "La demande est refusée.")
 }
 
 // TestProgramsProtect: a role and a passkey are taken away at once, and the

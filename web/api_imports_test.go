@@ -61,6 +61,8 @@ func TestImportsByProgram(t *testing.T) {
 		}
 	})
 	t.Run("oppositions, one of them not understood", func(t *testing.T) {
+		imports(t, "/oppositions/import?dryRun=true", list+"1;abc;2026-01-05\n"+strings.TrimPrefix(card.IdNat, "8")+";"+number+";2026-01-05\n", http.StatusMultiStatus,
+			`"applied":false`, `"notUnderstood":1`, `"suspended":1`)
 		imports(t, "/oppositions/import", list+"1;abc;2026-01-05\n"+strings.TrimPrefix(card.IdNat, "8")+";"+number+";2026-01-05\n", http.StatusMultiStatus,
 			`"applied":true`, `"notUnderstood":1`, `"suspended":1`, `"line":2`)
 		if c, err := h.registry.Card(t.Context(), card.TokenID); err != nil || c.State != identity.CardSuspended {

@@ -157,7 +157,7 @@ func rowFaults(all []enroll.RowError) []rowFaultJSON {
 func (s *Server) apiImportPeople(c echo.Context) error {
 	options, err := importOptions(c)
 	if err != nil {
-		return err
+		return s.refuseCall(c, audit.Event{Kind: audit.KindPeopleImport}, err)
 	}
 	if err := patient(c); err != nil {
 		return err

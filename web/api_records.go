@@ -32,7 +32,7 @@ type oppositionsJSON struct {
 func (s *Server) apiImportOppositions(c echo.Context) error {
 	options, err := importOptions(c)
 	if err != nil {
-		return err
+		return s.refuseCall(c, audit.Event{Kind: audit.KindOppositionImport}, err)
 	}
 	if err := patient(c); err != nil {
 		return err

@@ -63,6 +63,30 @@ func (p *program) judge(r *http.Request, contentType, body string, a answer) {
 	} else if fault := p.doc.hold(op, contentType, body, a); fault != "" {
 		p.t.Errorf("%s %s: %s\n%s", r.Method, r.URL, fault, a.body)
 	}
+	if a.status >= http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
+		p.numbered(r, a)
+	}
+}
+
+// numbered holds a refusal to its event: the audit has the number that is told,
+// and only what the document names is told without one.
+func (p *program) numbered(r *http.Request, a answer) {
+	p.t.Helper()
+	var told struct{ Reason, Event string }
+	a.decode(p.t, &told)
+	if told.Event != "" {
+		if e, err := p.h.store.Event(p.t.Context(), told.Event); err != nil || e.Reason != told.Reason || a.header.Get("X-Event-Id") != told.Event {
+			p.t.Errorf("%s %s: %s is in the audit as %+v, %v", r.Method, r.URL, a.body, e, err)
+		}
+		return
+	}
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusInternalServerError:
+	default:
+		if r.Method != http.MethodGet || a.status != http.StatusBadRequest && a.status != http.StatusNotFound {
+			p.t.Errorf("%s %s: %s is not in the audit", r.Method, r.URL, a.body)
+		}
+	}
 }
 
 func (p *program) get(path string) answer { return p.ask(http.MethodGet, path, "", "") }

@@ -280,7 +280,7 @@ func (a answer) refuses(t testing.TB, status int, reason string) {
 		t.Fatalf("%d %s is no JSON: %.200s", a.status, a.header.Get("Content-Type"), a.text())
 	}
 	a.decode(t, &told)
-	if a.status != status || told.Reason != reason || told.Title == "" || told.Why == "" || len(told.Do) == 0 || told.Event == "" {
+	if a.status != status || told.Reason != reason || told.Title == "" || told.Why == "" || len(told.Do) == 0 || told.Event == "" && !strings.HasPrefix(a.url.Path, "/api/v1/") {
 		t.Errorf("%d %+v, want %d %s", a.status, told, status, reason)
 	}
 }

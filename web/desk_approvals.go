@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -9,7 +10,6 @@ import (
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
-	"cpsgate/identity"
 )
 
 // approvalsView lists what waits for a second person, and what was decided.
@@ -25,6 +25,7 @@ type approvalView struct {
 	Card                                             string
 	Person                                           string // its page
 	Subject                                          bool   // somebody is named
+	Why                                              string // an approver may not approve it
 	MayApprove, MayDecline                           bool
 	Proposed                                         bool
 }
@@ -125,7 +126,15 @@ func (s *Server) approvalView(c echo.Context, a enroll.Approval) (view approvalV
 		view.Until = t.moment(a.ExpiresAt)
 	}
 	view.MayDecline = true
-	view.MayApprove = who.HasRole(identity.RoleApprover) && !view.Proposed && a.By != who.IdNat && a.Subject != who.IdNat
+	var refused *enroll.Refusal
+	switch err := s.o.Registry.MayApprove(ctx, who.IdNat, a); {
+	case err == nil:
+		view.MayApprove = true
+	case !errors.As(err, &refused):
+		return view, err
+	case refused.Reason == enroll.ReasonApprovalAsker, refused.Reason == enroll.ReasonApprovalOwn:
+		view.Why = t.words["refusal."+recordAnswer(refused.Reason).words+".why"]
+	}
 	return view, nil
 }
 

@@ -166,7 +166,7 @@ func auditKinds() []string {
 	kinds := slices.Clone(append(enroll.ChangeKinds(),
 		audit.KindLoginCPS, audit.KindLoginFIDO2, audit.KindLogout, audit.KindSessionEnd, audit.KindSessionLock, audit.KindCardSeen, audit.KindCardReplace,
 		audit.KindPasskeyAdd, audit.KindPasskeyRename, audit.KindTicketOpen, audit.KindTicketClaim, audit.KindTicketCard, audit.KindTicketProve,
-		audit.KindDeskProof, audit.KindReset, audit.KindApprovalRequest, audit.KindApprovalPropose, audit.KindApprovalApprove, audit.KindApprovalDecline,
+		audit.KindDeskProof, audit.KindReset, audit.KindApprovalRequest, audit.KindApprovalPropose, audit.KindApprovalApprove, audit.KindApprovalDecline, audit.KindApprovalExpire,
 		audit.KindRoleGrant, audit.KindRoleWithdraw, audit.KindPeopleImport, audit.KindPeopleExport, audit.KindOppositionImport,
 		audit.KindClientAdd, audit.KindClientRevoke, audit.KindAuditExport, audit.KindAuditPrune, audit.KindProxyHeader, audit.KindRevocationBypass,
 		audit.KindApplication, kindPage, kindAPI, kindRate))

@@ -35,8 +35,10 @@ func (s *Server) machine(next echo.HandlerFunc) echo.HandlerFunc {
 // isMachine tells a program's request, also one that is refused before its route
 // says so.
 func isMachine(c echo.Context) bool {
-	return c.Get(machineKey) != nil || strings.HasPrefix(c.Request().URL.Path, pathAPI+"/")
+	return c.Get(machineKey) != nil || isAPI(c)
 }
+
+func isAPI(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, pathAPI+"/") }
 
 // maxBearer bounds a bearer secret; ours have 43 to 51 characters.
 const maxBearer = 128

@@ -36,7 +36,7 @@ type refusalJSON struct {
 	Detail string   `json:"detail,omitempty"` // what programs of ours read as Why
 	Why    string   `json:"why"`
 	Do     []string `json:"do"`
-	Event  string   `json:"event"`
+	Event  string   `json:"event"` // by the API, "": the audit has none
 }
 
 // answerError is where every error of a handler ends: one status, one reason,
@@ -83,6 +83,9 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 		refusal := refusalJSON{Reason: reason, Title: told.Title, Why: told.Why, Do: told.Do, Event: r.event}
 		if isMachine(c) {
 			refusal.Detail = told.Why
+		}
+		if isAPI(c) && !r.recorded {
+			refusal.Event = ""
 		}
 		return c.JSON(a.status, refusal)
 	}
