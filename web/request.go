@@ -62,7 +62,7 @@ func (s *Server) observe(on listener) echo.MiddlewareFunc {
 			}
 			s.logRequest(c, r)
 			if broken { // or what was sent so far would pass for all there is
-				panic(http.ErrAbortHandler)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // the one way to tell net/http to break off
 			}
 			return nil
 		}
