@@ -25,19 +25,17 @@ func (p *Provider) guard(next http.Handler) http.Handler {
 		}
 		if !slices.Contains(methods, r.Method) {
 			w.Header().Set("Allow", strings.Join(methods, ", "))
+			w.Header().Del(eventField) // not recorded
 			writeError(w, http.StatusMethodNotAllowed, refuse(InvalidRequest, "method", "this endpoint takes "+strings.Join(methods, " and ")))
 			return
 		}
 		n, r := noting(r)
-		out := &challenging{ResponseWriter: w, path: r.URL.Path, noted: n}
+		out := &challenging{ResponseWriter: w, path: r.URL.Path, noted: n, unrecorded: func() { p.noteMalformed(r) }}
 		if err := guardForm(r); err != nil {
 			p.answerRefused(out, r, err)
 			return
 		}
 		next.ServeHTTP(out, r)
-		if out.refused && !n.recorded { // by the library, of a form that it could not read
-			p.noteMalformed(r)
-		}
 	})
 }
 
@@ -82,6 +80,7 @@ func (p *Provider) TooMany(w http.ResponseWriter, r *http.Request, wait time.Dur
 	anyOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		refused := tooMany(wait)
 		tellWait(w.Header(), refused.Wait)
+		w.Header().Del(eventField) // not recorded: it was counted when there was room
 		writeError(w, statusOf(refused), refused)
 	})).ServeHTTP(w, r)
 }
@@ -117,12 +116,16 @@ func (p *Provider) within(ctx context.Context, rates *rates, key string, client 
 	return nil
 }
 
+// noteMalformed records that the library refused what it could not read.
 func (p *Provider) noteMalformed(r *http.Request) {
-	e := Event{Kind: EventToken, Refused: true, Reason: "malformed", Detail: r.URL.Path}
+	n, refused := notedIn(r.Context()), refuse(InvalidRequest, "malformed", "")
+	n.recorded = true
+	e := Event{Kind: EventToken, Refused: true, Reason: refused.Reason, Detail: r.URL.Path}
 	if client, err := p.client(r.Context(), credentialsOf(r).id); err == nil {
 		e.Client = client.ID
 	}
-	if err := p.tell(r.Context(), e, nil); err != nil {
+	err := p.tell(r.Context(), e, refused)
+	if n.number = refused.Number; !errors.As(err, new(*Refusal)) {
 		p.o.Log.ErrorContext(r.Context(), "a refused request is not in the audit", "endpoint", r.URL.Path, "error", err)
 	}
 }
@@ -150,16 +153,22 @@ func guardForm(r *http.Request) error {
 }
 
 // challenging adds WWW-Authenticate to a 401, Retry-After where it is known, and
-// the number of the event that records a refusal; and it sees refusals.
+// the number of the event that records a refusal; none stands there that the
+// audit does not have. It sees to it that a refusal of the library's is recorded.
 type challenging struct {
 	http.ResponseWriter
-	path    string
-	noted   *noted
-	refused bool
+	path       string
+	noted      *noted
+	unrecorded func() // records a refusal that is not
 }
 
+// eventField is the field of that number; faults of ours bear that of the log.
+const eventField = "X-Event-Id"
+
 func (c *challenging) WriteHeader(status int) {
-	c.refused = status >= http.StatusBadRequest && status < http.StatusInternalServerError
+	if status >= http.StatusBadRequest && status < http.StatusInternalServerError && !c.noted.recorded {
+		c.unrecorded()
+	}
 	if status == http.StatusUnauthorized {
 		challenge := `Basic realm="cpsgate", charset="UTF-8"`
 		if c.path == PathUserinfo {
@@ -168,8 +177,11 @@ func (c *challenging) WriteHeader(status int) {
 		c.Header().Set("WWW-Authenticate", challenge)
 	}
 	tellWait(c.Header(), c.noted.wait)
-	if c.noted.number != "" {
-		c.Header().Set("X-Event-Id", c.noted.number)
+	switch {
+	case c.noted.number != "":
+		c.Header().Set(eventField, c.noted.number)
+	case status >= http.StatusBadRequest && status != http.StatusInternalServerError:
+		c.Header().Del(eventField)
 	}
 	c.ResponseWriter.WriteHeader(status)
 }

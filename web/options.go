@@ -81,7 +81,7 @@ type Options struct {
 // Limits bound how often requests are served, in the memory of this process.
 // Zero fields take the default.
 type Limits struct {
-	RequestsPerMinute int // of one address, in all; 1200
+	RequestsPerMinute int // of one address, in all, and as many of its applications that prove nothing; 1200
 	AttemptsPerMinute int // of one address, steps of a sign-in; 240
 	SignInsPerMinute  int // of one person, proven; 12
 }

@@ -35,6 +35,7 @@ type limiterState struct {
 type limited struct {
 	key   string
 	allow *rate.Limiter
+	held  int // let through, and not settled
 	share share
 }
 
@@ -57,16 +58,26 @@ func (l limiter) wait(key string, now time.Time) time.Duration {
 	return delay
 }
 
-// left is zero while the key has something left at now, else how long until it
-// has. Nothing is used up by asking.
-func (l limiter) left(key string, now time.Time) time.Duration {
+// hold lets an event pass that may turn out not to count, or tells how long to
+// wait. Until settle says what it was, it counts: as many as are left may be on
+// their way at once.
+func (l limiter) hold(key string, now time.Time) (settle func(counts bool, now time.Time), wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	tokens := l.of(key).allow.TokensAt(now)
-	if tokens >= 1 {
-		return 0
+	of := l.of(key)
+	if left := of.allow.TokensAt(now) - float64(of.held); left < 1 {
+		return nil, time.Duration((1 - left) * float64(time.Minute) / float64(l.perMinute))
 	}
-	return time.Duration((1 - tokens) * float64(time.Minute) / float64(l.perMinute))
+	of.held++
+	return func(counts bool, now time.Time) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		of.held--
+		if counts {
+			of.running(now).here++
+			of.allow.ReserveN(now, 1)
+		}
+	}, 0
 }
 
 // of finds or makes the key's limiter. The caller holds mu.

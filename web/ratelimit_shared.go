@@ -43,7 +43,7 @@ func (s *Server) Run(ctx context.Context) {
 func (s *Server) shareRates(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shareTime)
 	defer cancel()
-	for name, l := range map[string]limiter{"requests:": s.requests, "attempts:": s.attempts, "sign-ins:": s.signIns} {
+	for name, l := range map[string]limiter{"requests:": s.requests, "clients:": s.clients, "attempts:": s.attempts, "sign-ins:": s.signIns} {
 		now := s.o.Now()
 		used := l.used(now)
 		add := make(map[string]int, len(used))

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -120,8 +121,8 @@ func TestAFullWayOutIsToldAsSuch(t *testing.T) {
 }
 
 // What clients ask by themselves is counted as theirs once they have proved
-// themselves, and as their address's before; beyond either they are told so as
-// OAuth tells it.
+// themselves, and as their address's before, apart from people's pages; beyond
+// either they are told so as OAuth tells it.
 func TestRatesOfClients(t *testing.T) {
 	o := &signOn{h: quietHouse(t)}
 	o.h.publish()
@@ -163,7 +164,7 @@ func TestRatesOfClients(t *testing.T) {
 	}
 	tooMany("an address that has guessed too often", ask("wrong"))
 	tooMany("whoever else is at that address", ask(a.config.ClientSecret))
-	if got := o.h.browser().get("/"); got.status != http.StatusTooManyRequests || !strings.Contains(got.body, "Trop d’essais") {
+	if got := o.h.browser().get("/"); got.status != http.StatusOK {
 		t.Errorf("a person there: %d", got.status)
 	}
 	o.h.pass(4e9)
@@ -270,4 +271,95 @@ func mustQuery(t *testing.T, address string) string {
 	u, err := url.Parse(address)
 	must(t, err)
 	return u.RawQuery
+}
+
+// An address has no more than what is left to it, be it asked for at once; what
+// proves itself gives it back, and people's pages are another matter.
+func TestAnAddressAsksAtOnce(t *testing.T) {
+	o := &signOn{h: quietHouse(t)}
+	o.h.publish()
+	p := o.plan(t)
+	provider := p.options
+	p.options = func(w *web.Options) {
+		provider(w)
+		w.Limits.RequestsPerMinute = 10
+	}
+	o.h.wire(p)
+	o.h.mainAddr = o.h.listen(o.h.web.Main(), false)
+	a := o.app() // one of the ten
+	for o.h.browser().get("/").status == http.StatusOK {
+	}
+	ask := func(secret string) *http.Request {
+		r, err := http.NewRequest(http.MethodPost, mainOrigin+sso.PathIntrospect, strings.NewReader("token=x"))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("app", secret)
+		return r
+	}
+	together := func(n int, secret string) (statuses map[int]int) {
+		statuses = map[int]int{}
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range n {
+			b, r := o.h.browser(), ask(secret)
+			all.Go(func() {
+				got := b.send(r)
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[got.status]++
+			})
+		}
+		all.Wait()
+		return statuses
+	}
+	for range 5 {
+		if got := together(5, a.config.ClientSecret); got[http.StatusOK] != 5 {
+			t.Errorf("who proves itself: %v", got)
+		}
+	}
+	if got := together(40, "wrong"); got[http.StatusUnauthorized] != 9 || got[http.StatusTooManyRequests] != 31 {
+		t.Errorf("who does not: %v", got)
+	}
+}
+
+// No number is told under which the audit has nothing.
+func TestWhatIsNotRecordedBearsNoNumber(t *testing.T) {
+	o := &signOn{h: quietHouse(t)}
+	o.h.publish()
+	p := o.plan(t)
+	provider := p.options
+	p.options = func(w *web.Options) {
+		provider(w)
+		w.Limits.RequestsPerMinute = 40
+	}
+	o.h.wire(p)
+	o.h.mainAddr = o.h.listen(o.h.web.Main(), false)
+	o.app()
+	send := func(method, body string) answer {
+		r, err := http.NewRequest(method, mainOrigin+sso.PathToken, strings.NewReader(body))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return o.h.browser().send(r)
+	}
+	number := func(a answer) string { return a.header.Get("X-Event-Id") }
+	if got := send(http.MethodGet, ""); got.status != http.StatusMethodNotAllowed || number(got) != "" {
+		t.Errorf("another method: %d %q", got.status, number(got))
+	}
+	garbled := send(http.MethodPost, "client_id=app")
+	if e := o.h.last(sso.EventToken); garbled.status != http.StatusBadRequest || e.Reason != "malformed" || number(garbled) != e.ID {
+		t.Errorf("a form that cannot be read: %d %q, the audit has %s %s", garbled.status, number(garbled), e.ID, e.Reason)
+	}
+	for n := 1; n <= 33; n++ {
+		got := send(http.MethodPost, "grant_type=authorization_code&code=x&redirect_uri=x&client_id=nobody")
+		if got.status != http.StatusUnauthorized || (number(got) != "") != (n <= 30) {
+			t.Errorf("refusal %d: %d %q", n, got.status, number(got))
+		}
+	}
+	var over answer
+	for over.status != http.StatusTooManyRequests {
+		over = send(http.MethodPost, "grant_type=authorization_code&code=x&redirect_uri=x&client_id=nobody")
+	}
+	if number(over) != "" {
+		t.Errorf("too many: %q", number(over))
+	}
 }

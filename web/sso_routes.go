@@ -49,19 +49,22 @@ func (s *Server) ofMachineSSO(route string) bool {
 }
 
 // machineSSO answers what clients ask by themselves. The address pays for what
-// proves nothing, as everywhere; a client that proves itself has a rate of its
-// own, wherever it asks from. The account of the request takes the number under
-// which a refusal stands in the audit.
+// proves nothing, apart from its pages; what proves itself has a rate of its own,
+// unless its address has nothing left: then nobody there is asked who they are.
+// The account of the request takes the number under which a refusal stands in the
+// audit.
 func (s *Server) machineSSO(c echo.Context) error {
-	key, now := addressKey(c.RealIP()), s.o.Now()
-	if wait := s.requests.left(key, now); wait > 0 {
+	settle, wait := s.clients.hold(addressKey(c.RealIP()), s.o.Now())
+	if wait > 0 {
 		requestOf(c).reason = string(reasonTooMany)
 		s.o.SSO.TooMany(c.Response(), c.Request(), wait)
 		return nil
 	}
-	if !s.o.SSO.Serve(c.Response(), c.Request()) {
-		s.requests.wait(key, now)
+	proven := false
+	defer func() { settle(!proven, s.o.Now()) }()
+	proven = s.o.SSO.Serve(c.Response(), c.Request())
+	if number := c.Response().Header().Get("X-Event-Id"); number != "" {
+		requestOf(c).event = number
 	}
-	requestOf(c).event = c.Response().Header().Get("X-Event-Id")
 	return nil
 }

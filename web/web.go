@@ -24,6 +24,7 @@ type Server struct {
 	csrf    *http.CrossOriginProtection
 
 	requests limiter // by address
+	clients  limiter // by address, what applications ask by themselves and prove nothing by
 	attempts limiter // by address
 	signIns  limiter // by person
 	told     limiter // what is recorded of who has proved nothing, by reason and address
@@ -46,6 +47,7 @@ func New(o Options) (*Server, error) {
 		o:        o,
 		csrf:     http.NewCrossOriginProtection(),
 		requests: newLimiter(o.Limits.RequestsPerMinute),
+		clients:  newLimiter(o.Limits.RequestsPerMinute),
 		attempts: newLimiter(o.Limits.AttemptsPerMinute),
 		signIns:  newLimiter(o.Limits.SignInsPerMinute),
 		told:     newLimiter(1),
