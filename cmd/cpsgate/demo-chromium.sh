@@ -29,6 +29,9 @@ if [ -f "$station" ]; then # a contact card too: the browser asks for its PIN
 	. "$station"
 	command -v modutil >/dev/null && { modutil -dbdir "$nss" -list "Carte CPS4" >/dev/null 2>&1 ||
 		modutil -force -dbdir "$nss" -add "Carte CPS4" -libfile "$CARDSIDE_MODULE" -mechanisms FRIENDLY >/dev/null; }
+elif [ ! -f "$home/contact" ]; then # its certificate alone
+	: >"$home/contact"
+	pk12util -i {{quote .ContactCard.File}} -d "$nss" -w "$home/password" -K "" >/dev/null
 fi
 [ "$(id -u)" != 0 ] || set -- --no-sandbox "$@"
 HOME=$home exec "$browser" --user-data-dir="$home/profile" --no-first-run --no-default-browser-check "$@" {{quote .Main}}

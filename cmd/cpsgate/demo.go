@@ -22,6 +22,9 @@ type demoCommand struct {
 	Port   int    `default:"8443" help:"Port of the pages; the card listener takes the next one, the admin listener the one after. 0: free ports."`
 	JSON   bool   `help:"Print the addresses and files as one line of JSON when ready."`
 	Log    string `placeholder:"FILE" help:"Write the log here; default: demo.log in the folder."`
+
+	Proxied string `placeholder:"ORIGIN" help:"An application beside, behind a proxy on this machine that asks cpsgate before each request."`
+	OpenID  string `name:"openid" placeholder:"ORIGIN" help:"An application beside, on this machine, that signs in by OpenID Connect."`
 }
 
 // demoCRLPeriod is how often the demo's PKI issues its CRLs anew.
@@ -39,7 +42,7 @@ func (cmd demoCommand) Run(env *environment) (err error) {
 		return unusable(fmt.Errorf("%w (another demo may be running; --port chooses others)", err))
 	}
 	defer l.Close()
-	d, err := newDemo(folder, l, env.now)
+	d, err := newDemo(folder, l, cmd.applications(), env.now)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

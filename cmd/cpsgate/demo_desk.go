@@ -22,6 +22,9 @@ type contactCard struct {
 	Holder         string   `json:"holder"`
 	Authentication keyFiles `json:"authentication"`
 	Signature      keyFiles `json:"signature"`
+	// File is the authentication certificate and its key as PKCS#12, for a browser
+	// where there is no workstation.
+	File string `json:"file"`
 }
 
 // keyFiles are a certificate and its private key, as PEM.
@@ -43,7 +46,16 @@ func (d *demo) writeContactCard() error {
 		return err
 	}
 	_, number, _ := strings.Cut(card.TokenID, "/")
-	d.ContactCard = contactCard{Number: number, IdNat: card.IdNat, Holder: card.FamilyName + " " + card.GivenName}
+	d.ContactCard = contactCard{
+		Number: number, IdNat: card.IdNat, Holder: card.FamilyName + " " + card.GivenName, File: d.path("cards", "cps4.p12"),
+	}
+	p12, err := testpki.PKCS12(card.Authentication, nil, demoPassword)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.ContactCard.File, p12, 0o600); err != nil {
+		return err
+	}
 	for _, half := range []struct {
 		name string
 		pair testpki.Pair

@@ -29,6 +29,8 @@ type demo struct {
 
 	ContactCard contactCard `json:"contactCard"`
 
+	Applications *demoApplications `json:"applications,omitempty"`
+
 	pki *testpki.PKI
 }
 
@@ -45,7 +47,7 @@ type demoCard struct {
 const demoPassword = "demo"
 
 // newDemo makes the PKI, the cards, the CRLs and a configuration file in folder.
-func newDemo(folder string, l listeners, now func() time.Time) (*demo, error) {
+func newDemo(folder string, l listeners, applications *demoApplications, now func() time.Time) (*demo, error) {
 	pki, err := testpki.New(testpki.Options{Test: true, Now: now})
 	if err != nil {
 		return nil, err
@@ -56,13 +58,13 @@ func newDemo(folder string, l listeners, now func() time.Time) (*demo, error) {
 		Admin:  "http://" + l.admin.Addr().String(),
 		Folder: folder, Config: filepath.Join(folder, "cpsgate.yaml"), Root: filepath.Join(folder, "server-root.pem"),
 		Script: filepath.Join(folder, "chromium.sh"),
-		pki:    pki,
+		pki:    pki, Applications: applications,
 	}
 	for _, step := range []func() error{
 		func() error { return d.makeFolders("data", "anchors", "authorities", "crls", "cards") },
 		d.writeServer, d.writeTrust,
 		func() error { return d.writeCards(now()) },
-		d.writeContactCard,
+		d.writeContactCard, d.writeApplications,
 		d.issueCRLs,
 		func() error { return d.writeConfig(l) },
 		d.writeScript,
@@ -200,7 +202,7 @@ func (d *demo) keepIssuing(ctx context.Context, log *slog.Logger) {
 }
 
 func (d *demo) writeConfig(l listeners) error {
-	raw, err := yaml.Marshal(map[string]any{
+	settings := map[string]any{
 		"mode": modeTest, "data": d.path("data"),
 		"main": map[string]any{
 			"listen": l.main.Addr().String(), "origin": d.Main,
@@ -212,7 +214,9 @@ func (d *demo) writeConfig(l listeners) error {
 		// People try the demo with what is in their drawer.
 		"desk":  map[string]any{"self_enrolment": string(enroll.SelfKeys)},
 		"pages": map[string]any{"name": "Hôpital de démonstration", "support_label": "service informatique", "support_phone": "01 99 00 00 00"},
-	})
+	}
+	d.Applications.configure(settings, d.Root)
+	raw, err := yaml.Marshal(settings)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func demoConfig(t *testing.T) (*demo, *Config, listeners) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	d, err := newDemo(t.TempDir(), l, time.Now)
+	d, err := newDemo(t.TempDir(), l, nil, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ curl -fsS {{.Start}}/root.pem -o "$home/root.pem"
 certutil -A -d "$nss" -n cpsgate-demo -t C,, -i "$home/root.pem"
 printf %s {{.Password}} >"$home/password"
 {{- range .Cards}}
-curl -fsS {{$.Start}}/cards/{{.File}}.p12 -o "$home/card.p12"
+curl -fsS {{$.Start}}/cards/{{.Name}} -o "$home/card.p12"
 pk12util -i "$home/card.p12" -d "$nss" -w "$home/password" -K "" >/dev/null
 {{- end}}
 [ "$(id -u)" != 0 ] || set -- --no-sandbox "$@"

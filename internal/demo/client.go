@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -18,13 +17,14 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// ClientOptions describe an OpenID client. All are needed.
+// ClientOptions describe an OpenID client. All but Dial are needed.
 type ClientOptions struct {
 	Issuer string // the provider's
 	Origin string // this application's, as browsers write it
 	ID     string
 	Secret string
 	Roots  *x509.CertPool // above the provider's server certificate
+	Dial   Dial           // nil: by name
 }
 
 // Where the client is reached.
@@ -74,15 +74,14 @@ type attempt struct{ state, nonce, verifier string }
 
 // NewClient makes a client. The provider need not be there yet.
 func NewClient(o ClientOptions) (*Client, error) {
-	u, err := url.Parse(o.Origin)
-	if err != nil || u.Scheme != "https" || u.Host == "" || o.Origin != "https://"+u.Host {
-		return nil, fmt.Errorf("%q is not of the form https://host[:port]", o.Origin)
+	if _, err := originOf(o.Origin); err != nil {
+		return nil, err
 	}
 	return &Client{
 		o: o,
 		http: &http.Client{
 			Timeout:       providerTime,
-			Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true},
+			Transport:     &http.Transport{DialContext: o.Dial, TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -1,50 +1,65 @@
 package demo
 
 import (
-	_ "embed"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"text/template"
 )
 
-// Addresses are where a person's browser finds the stack.
+// Addresses are where a person's browser finds the demonstration.
 type Addresses struct {
 	Start        string // of the start page
 	SignOn       string // of cpsgate
-	Card         string // of the card host
 	Applications [2]string
 }
 
-// browserScript starts a throw-away Chromium that knows the stack.
-//
-//go:embed chromium.sh
-var browserScript string
+// Visit is a demonstration as its start page tells it.
+type Visit struct {
+	Addresses
+	Root    string // file: the authority above the servers' certificates
+	Browser string // command line that starts a throw-away Chromium
+	Cards   []CardFile
+
+	Staff, Holder, Revoked string // who keeps the desk; whose card is enrolled there, then lost; whose card is reported lost already
+
+	Workstation *Workstation // nil: there is none
+	Lacking     string       // then: what it would need
+	Stop        Words
+}
+
+// CardFile is a sample card for browsers.
+type CardFile struct {
+	Name   string // PKCS#12, as the page hands it out
+	File   string
+	Holder string
+	State  Words // "" = good
+}
+
+// Workstation is what is typed where the blank card is.
+type Workstation struct {
+	Where          Words
+	Enroll, Assert string // command lines
+	PIN            string // of the card's certificates
+	Token          bool   // the throw-away browser asks for that PIN too
+}
+
+// Words are a sentence in both languages.
+type Words struct{ FR, EN string }
 
 // Start serves the page that says what to click, and what a browser needs: the
 // root above the servers' certificates and the sample cards.
-func Start(public string, at Addresses) (http.Handler, error) {
-	script, err := template.New("chromium.sh").Parse(browserScript)
-	if err != nil {
-		return nil, err
-	}
+func Start(v Visit) *http.ServeMux {
 	view := struct {
-		Addresses
-		Cards    []Sample
+		Visit
 		Password string
-	}{at, Samples(), CardPassword}
+	}{v, CardPassword}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /style.css", serveStyle)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, "start.html", view) })
-	mux.HandleFunc("GET /chromium.sh", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/x-shellscript; charset=utf-8")
-		_ = script.Execute(w, view) // the reader may be gone
-	})
-	mux.HandleFunc("GET /"+rootFile, download(filepath.Join(public, rootFile), "cpsgate-demo-root.pem"))
-	for _, s := range Samples() {
-		mux.HandleFunc("GET /cards/"+s.File+".p12", download(filepath.Join(public, cardsFolder, s.File+".p12"), s.File+".p12"))
+	mux.HandleFunc("GET /"+rootFile, download(v.Root, "cpsgate-demo-root.pem"))
+	for _, c := range v.Cards {
+		mux.HandleFunc("GET /cards/"+c.Name, download(c.File, c.Name))
 	}
-	return mux, nil
+	return mux
 }
 
 // download serves a file under the name it is to be kept by.

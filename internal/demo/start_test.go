@@ -31,7 +31,7 @@ func get(t *testing.T, h http.Handler, path string, header ...string) *httptest.
 // browser needs, and no more.
 func TestStart(t *testing.T) {
 	p, _ := made(t)
-	h, err := demo.Start(p.Public, demo.Addresses{
+	h, err := demo.StartStack(p.Public, demo.Addresses{
 		Start: "http://localhost:8080", SignOn: "https://sso.localhost:8443", Applications: [2]string{"https://app1.localhost:8443", "https://app2.localhost:8443"},
 	})
 	if err != nil {

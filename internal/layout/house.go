@@ -70,7 +70,7 @@ func imports() map[string][]string {
 		"internal/virtualcard/authenticator":  {},
 		"internal/virtualcard/cmd/virtualcps": {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/cardlab":                    {"internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
-		"internal/cardlab/cmd/workstation":    {"internal/cardlab", "internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
+		"internal/cardlab/cmd/workstation":    {"internal/demo", "internal/cardlab", "internal/virtualcard", "internal/virtualcard/authenticator", "internal/testpki"},
 		"internal/chromium":                   {},
 		"internal/proxies":                    {},
 		"internal/redislab":                   {},

@@ -2,8 +2,8 @@
 {{- range .Variables}}
 export {{.Name}}={{quote .Value}}
 {{- end}}
-export CARDSIDE_SERVER={{quote .Station.Demo.Main}}
-export CARDSIDE_SERVER_CA={{quote .Station.Demo.Root}}
+export CARDSIDE_SERVER={{quote .Station.Says.Main}}
+export CARDSIDE_SERVER_CA={{quote .Station.Says.Root}}
 export CARDSIDE_WORKSTATION=POSTE-DEMO
 export CARDSIDE_MODULE={{quote .Station.Module}}
 export PATH={{quote .Programs}}:$PATH

@@ -1,13 +1,16 @@
-// Command workstation runs `cpsgate demo` with a workstation beside it: a card
-// service of its own with virtual readers, a blank virtual CPS4 in the first,
-// and a PKCS#11 token with the certificates of the same card.
+// Command workstation runs `cpsgate demo` and what makes a tour of it: a start
+// page that says what to click; two applications, one behind a proxy that asks
+// the server, one an OpenID client; and a workstation, a card service of its own
+// with virtual readers, a blank virtual CPS4 in the first, and a PKCS#11 token
+// with the certificates of the same card.
 //
 //	workstation [--json] [--cardside FILE] CPSGATE [FLAG…]
 //
-// The flags behind CPSGATE are those of `cpsgate demo`, --folder aside. A line
-// on standard input takes the card out, the next one puts it back. All ends
-// with SIGINT or SIGTERM, and its files go. Where Debian packages are missing
-// they are named, and the server runs without a workstation.
+// The flags behind CPSGATE are those of `cpsgate demo`, but for --folder,
+// --proxied and --openid. A line on standard input takes the card out, the next
+// one puts it back. All ends with SIGINT or SIGTERM, and its files go. Where
+// Debian packages are missing they are named, and the rest runs without a
+// workstation.
 //
 // Exit codes: 0 ended as told, 1 failed, 2 unusable flags.
 package main
@@ -65,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return 0
 }
 
-// serve runs both until ctx ends or the server does.
+// serve runs all of it until ctx ends or the server does.
 func (p program) serve(ctx context.Context) (err error) {
 	folder, err := os.MkdirTemp("", "cpsgate-demo-")
 	if err != nil {
@@ -74,7 +77,12 @@ func (p program) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server, err := p.startServer(ctx, folder)
+	beside, err := listenApplications(ctx)
+	if err != nil {
+		return err
+	}
+	defer beside.close()
+	server, err := p.startServer(ctx, folder, beside.flags())
 	if err != nil {
 		return err
 	}
@@ -86,43 +94,68 @@ func (p program) serve(ctx context.Context) (err error) {
 	case <-ctx.Done():
 		return nil
 	}
-	s, err := p.open(ctx, folder)
+	return p.equip(ctx, folder, beside, server.ended)
+}
+
+// equip puts the workstation and the applications beside the running server,
+// and says so.
+func (p program) equip(ctx context.Context, folder string, beside applications, ended <-chan struct{}) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := Announcement{Folder: folder, Cardside: absolute(p.cardside)}
+	if a.Server, a.Says, err = hear(folder); err != nil {
+		return err
+	}
+	at := beside.addresses(a.Says.Main)
+	a.Start, a.Staff, a.Lacking = at.Start, a.Says.holder("good"), obstacle()
+	var s *station
+	if a.Lacking == "" {
+		if s, err = openStation(ctx, a); err != nil {
+			return err
+		}
+		defer s.close()
+		a = s.Announcement
+	}
+	served, err := beside.serve(ctx, folder, a.Says, a.Says.visit(at, s, a.Lacking))
 	if err != nil {
 		return err
 	}
-	if s == nil { // no workstation here
-		<-server.ended
-		return nil
-	}
-	defer s.close()
-	if err := p.announce(s); err != nil {
+	defer func() { cancel(); err = errors.Join(err, <-served) }()
+	if err := p.announce(a); err != nil {
 		return err
 	}
-	return p.attend(ctx, s, server.ended)
+	return p.attend(ctx, s, ended)
 }
 
-// open builds the workstation, or says what is missing for one and returns nil.
-func (p program) open(ctx context.Context, folder string) (*station, error) {
-	missing, obstacle := cardlab.Missing()
-	if len(missing) == 0 && obstacle == nil {
-		return openStation(ctx, folder, p.cardside)
+// obstacle is what a workstation would need here; "" = nothing.
+func obstacle() string {
+	missing, err := cardlab.Missing()
+	switch {
+	case len(missing) > 0:
+		return "apt-get install " + strings.Join(missing, " ")
+	case err != nil:
+		return err.Error()
 	}
-	if len(missing) > 0 {
-		obstacle = fmt.Errorf("apt-get install %s", strings.Join(missing, " "))
-	}
-	return nil, lackingText.Execute(p.stdout, obstacle.Error())
+	return ""
 }
 
-func (p program) announce(s *station) error {
-	if p.json {
-		return json.NewEncoder(p.stdout).Encode(s.Announcement)
+func (p program) announce(a Announcement) error {
+	switch {
+	case p.json:
+		return json.NewEncoder(p.stdout).Encode(a)
+	case a.Lacking != "":
+		return lackingText.Execute(p.stdout, a)
 	}
-	return stationText.Execute(p.stdout, s.Announcement)
+	return stationText.Execute(p.stdout, a)
 }
 
-// attend takes the card out and puts it back, line by line, until the end.
+// attend takes the card out and puts it back, line by line, until the end. s is
+// nil where there is no workstation.
 func (p program) attend(ctx context.Context, s *station, ended <-chan struct{}) error {
 	lines := make(chan struct{})
+	if s == nil {
+		p.stdin = strings.NewReader("")
+	}
 	go func() {
 		for in := bufio.NewScanner(p.stdin); in.Scan(); {
 			select {

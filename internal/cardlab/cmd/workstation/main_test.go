@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,13 +64,13 @@ func built(name string) string { return filepath.Join(programs, name) }
 
 // running is a demo with its workstation, as make demo starts it.
 type running struct {
-	Folder, Environment, Cardside, Module, Token, PIN, Reader, Empty, State string
+	Folder, Start, Lacking, Environment, Cardside, Module, Token, PIN, Reader, Empty, State string
 
 	Variables []string
 	Server    struct {
 		Main, Root, Script string
 		Cards              []struct{ State, IdNat, File, Password string }
-		ContactCard        struct{ Number, IdNat, Holder string }
+		ContactCard        struct{ Number, IdNat, Holder, File string }
 	}
 
 	t       *testing.T
@@ -83,8 +84,14 @@ func start(t *testing.T) *running {
 	t.Helper()
 	cardlab.Need(t)
 	cardlab.NeedTokens(t)
+	return launch(t)
+}
+
+// launch is start on whatever machine there is.
+func launch(t *testing.T, environment ...string) *running {
+	t.Helper()
 	r := &running{t: t, command: exec.Command(built("workstation"), "--json", "--cardside", built("cardside"), built("cpsgate"), "--port", "0")}
-	r.command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	r.command.Env = slices.Concat(os.Environ(), []string{"TMPDIR=" + t.TempDir()}, environment)
 	r.command.Stderr = os.Stderr
 	out, err := r.command.StdoutPipe()
 	if err != nil {

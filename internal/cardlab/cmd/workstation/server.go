@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,8 +21,8 @@ type server struct {
 }
 
 // startServer starts the demo, which ends with ctx. It makes its files in folder.
-func (p program) startServer(ctx context.Context, folder string) (*server, error) {
-	arguments := append([]string{"demo", "--folder", folder}, p.server[1:]...)
+func (p program) startServer(ctx context.Context, folder string, flags []string) (*server, error) {
+	arguments := slices.Concat([]string{"demo", "--folder", folder}, flags, p.server[1:])
 	command := exec.CommandContext(ctx, p.server[0], arguments...)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = stopTime

@@ -17,31 +17,12 @@ import (
 	"cpsgate/internal/virtualcard/authenticator"
 )
 
-// demo is what of `cpsgate demo`'s announcement a workstation needs.
-type demo struct {
-	Main   string `json:"main"`
-	Root   string `json:"root"`
-	Script string `json:"script"`
-	Cards  []struct {
-		State, Holder string
-	} `json:"cards"`
-	ContactCard struct {
-		Number         string   `json:"number"`
-		Holder         string   `json:"holder"`
-		Authentication keyFiles `json:"authentication"`
-		Signature      keyFiles `json:"signature"`
-	} `json:"contactCard"`
-}
-
-type keyFiles struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-}
-
 // Announcement is what people and programs are told.
 type Announcement struct {
 	Folder      string          `json:"folder"`
 	Server      json.RawMessage `json:"server"`      // the demo's own announcement
+	Start       string          `json:"start"`       // the page that says what to click
+	Lacking     string          `json:"lacking"`     // what a workstation would need; the rest is then empty
 	Environment string          `json:"environment"` // a file for a shell to read, "." or source
 	Variables   []string        `json:"variables"`   // of it, NAME=value
 	Cardside    string          `json:"cardside"`
@@ -52,8 +33,8 @@ type Announcement struct {
 	Empty       string          `json:"empty"`  // reader
 	EmptyAt     string          `json:"emptyAt"`
 	State       string          `json:"state"` // file of the virtual card
-	Demo        demo            `json:"-"`
 	Staff       string          `json:"staff"` // who may open the desk
+	Says        serverSays      `json:"-"`
 }
 
 // station is a workstation with its card service, card and token.
@@ -64,21 +45,10 @@ type station struct {
 	in   bool // the card is in its reader
 }
 
-// openStation builds the workstation of the demo in folder. The caller closes it.
-func openStation(ctx context.Context, folder, cardside string) (_ *station, err error) {
-	s := &station{Announcement: Announcement{Folder: folder, Cardside: absolute(cardside)}}
-	if s.Server, err = os.ReadFile(filepath.Join(folder, "demo.json")); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(s.Server, &s.Demo); err != nil {
-		return nil, fmt.Errorf("reading the demo's announcement: %w", err)
-	}
-	for _, c := range s.Demo.Cards {
-		if c.State == "good" {
-			s.Staff = c.Holder
-		}
-	}
-	place := filepath.Join(folder, "workstation")
+// openStation adds a workstation to what is announced. The caller closes it.
+func openStation(ctx context.Context, a Announcement) (_ *station, err error) {
+	s := &station{Announcement: a}
+	place := filepath.Join(s.Folder, "workstation")
 	if err := os.Mkdir(place, 0o700); err != nil {
 		return nil, err
 	}
@@ -110,7 +80,7 @@ func openStation(ctx context.Context, folder, cardside string) (_ *station, err 
 
 // makeToken puts the contact card's certificates and keys on a PKCS#11 token.
 func (s *station) makeToken(ctx context.Context, place string) (cardlab.Token, error) {
-	contact := s.Demo.ContactCard
+	contact := s.Says.ContactCard
 	card := &testpki.Card{}
 	for _, half := range []struct {
 		from keyFiles

@@ -121,7 +121,7 @@ type startCommand struct {
 }
 
 func (c startCommand) Run(ctx context.Context) error {
-	page, err := demo.Start(c.Public, demo.Addresses{Start: c.At, SignOn: c.SignOn, Applications: [2]string{c.Application1, c.Application2}})
+	page, err := demo.StartStack(c.Public, demo.Addresses{Start: c.At, SignOn: c.SignOn, Applications: [2]string{c.Application1, c.Application2}})
 	if err != nil {
 		return err
 	}
