@@ -17,7 +17,15 @@ var templateFiles embed.FS
 //go:embed style.css
 var style []byte
 
-var pages = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"de": de}).ParseFS(templateFiles, "templates/*.html"))
+
+// de puts the French "de" before a name.
+func de(name string) string {
+	if name != "" && strings.ContainsRune("AEIOUYÀÂÉÈÊËÎÏÔÙÛ", []rune(name)[0]) {
+		return "d'" + name
+	}
+	return "de " + name
+}
 
 // show answers with a page, whole or not at all.
 func show(w http.ResponseWriter, status int, name string, view any) {

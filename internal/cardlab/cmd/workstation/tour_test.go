@@ -43,7 +43,7 @@ func TestTour(t *testing.T) {
 	if !strings.Contains(said, "C'est fait : "+r.Server.ContactCard.Holder) {
 		t.Errorf("cardside said:\n%s", said)
 	}
-	if said := r.shell(assert + " --pin-fd 3 3<" + pins + "/new"); !strings.Contains(said, r.Server.ContactCard.Holder) {
+	if said := r.shell(assert + " --pin-fd 3 3<" + pins + "/new"); !strings.Contains(said, "a ouvert une session") {
 		t.Errorf("by its passkey:\n%s", said)
 	}
 
@@ -118,9 +118,9 @@ func (r *running) signsIn(tab *chromium.Tab, step string) {
 // beside the PKCS#12 cards: its certificate is chosen in the browser's chooser,
 // its PIN typed into the browser's dialog.
 func (r *running) entersWithToken(tab *chromium.Tab, display *chromium.Display) {
+	tab.Front()
 	r.follow(tab, "again")
 	tab.WaitFor(`a[data-door="card"]`)
-	tab.Front()
 	tab.Begin(`a[data-door="card"]`)
 	display.WaitDialog()
 	picture(display, "token-1-chooser")
@@ -181,7 +181,7 @@ func (r *running) arrives(tab *chromium.Tab, selector string) {
 
 // reportLost revokes the card on its holder's page at the desk.
 func (r *running) reportLost(operator *chromium.Tab) {
-	r.follow(operator, "desk")
+	r.follow(operator, "report")
 	operator.WaitFor("main")
 	operator.Go(r.Server.Main + "/desk/people/" + url.PathEscape(r.Server.ContactCard.IdNat))
 	operator.WaitFor(`form[action$="/revoke"]`)
