@@ -294,7 +294,7 @@ func retryAfter(err error, a answer, now time.Time) string {
 
 // checkAnswers refuses to start with a reason that has no words.
 func checkAnswers(words catalogue) error {
-	var all []answer
+	all := []answer{{words: wordsAwayAct}}
 	for _, a := range certificateAnswers {
 		all = append(all, a)
 	}

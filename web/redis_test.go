@@ -53,7 +53,13 @@ func TestRedisAwayIsTold(t *testing.T) {
 	if a.header.Get("Retry-After") != "5" || !strings.Contains(a.body, `<meta http-equiv="refresh" content="5">`) || b.cookie("__Host-cps-session") == "" {
 		t.Errorf("it does not look again: %v\n%s", a.header, a.body)
 	}
-	b.script("/account/passkeys/options", struct{}{}).refuses(t, http.StatusServiceUnavailable, "sessions-away")
+	script := b.script("/account/passkeys/options", struct{}{})
+	script.refuses(t, http.StatusServiceUnavailable, "sessions-away")
+	form := b.submit("/account/sessions/end-others", nil)
+	form.says(t, http.StatusServiceUnavailable, "Attendez quelques secondes, puis recommencez.")
+	if strings.Contains(script.body, "Laissez cette page ouverte") || strings.Contains(form.body, `http-equiv="refresh"`) {
+		t.Errorf("what does not try again says so: %s", script.body)
+	}
 	stranger := h.browser().with(h.card(testpki.CardSpec{}))
 	stranger.get("/login/card").says(t, http.StatusServiceUnavailable, "Nous ne pouvons pas vérifier")
 	stranger.get("/").says(t, http.StatusOK, "Se connecter")

@@ -75,6 +75,9 @@ func challenge(c echo.Context) string {
 
 func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answer) error {
 	r := requestOf(c)
+	if a == ownAnswers[reasonAway] && !reloads(c) {
+		a.words = wordsAwayAct
+	}
 	told, err := s.tellRefusal(cause, a, r.tongue)
 	if err != nil {
 		return err
@@ -95,11 +98,19 @@ func (s *Server) writeRefusal(c echo.Context, cause error, reason string, a answ
 	told.Event = r.event
 	told.Restart = a.retry == doorCard && !s.o.CardWildcard && r.on == listenerCard
 	told.Actions = s.actions(c, a)
-	if reason == string(reasonAway) && asksForPage(c.Request()) {
+	if reason == string(reasonAway) && reloads(c) {
 		told.Reload = awayRetry
 	}
 	return s.render(c, a.status, pageRefusal, told)
 }
+
+// wordsAwayAct are for what does not try again by itself: a form that was sent, a
+// script, a program.
+const wordsAwayAct = "sessions-away-act"
+
+// reloads tells a page that can be asked for again, and does so by itself while
+// sessions cannot be looked up.
+func reloads(c echo.Context) bool { return asksForPage(c.Request()) && !isMachine(c) }
 
 // tellRefusal finds the words: the title, why, and what to do now.
 func (s *Server) tellRefusal(cause error, a answer, t *tongue) (view refusalView, err error) {
