@@ -26,6 +26,7 @@ const (
 	KindLoginFIDO2     = "login.fido2"
 	KindLogout         = "logout"
 	KindSessionEnd     = "session.end"
+	KindSessionsEnd    = "sessions.end" // all of a person, card, passkey or workstation
 	KindSessionLock    = "session.lock"
 	KindCardSeen       = "card.seen"        // a card signed in here for the first time
 	KindCardState      = "card.state"       // suspended, reactivated, revoked

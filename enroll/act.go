@@ -113,6 +113,7 @@ var (
 	rightTickets  = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeTickets}
 	rightCards    = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeCards}
 	rightPasskeys = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopePasskeys}
+	rightSessions = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}}
 	rightVouch    = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeVouch}
 	rightReset    = right{roles: []identity.Role{identity.RoleOperator}, scope: ScopeReset}
 	rightReturn   = right{roles: []identity.Role{identity.RoleOperator, identity.RoleAdmin}, scope: ScopeReactivate}

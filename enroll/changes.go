@@ -16,14 +16,18 @@ func ChangeKinds() []string {
 	return []string{
 		audit.KindCardState, audit.KindPasskeySuspend, audit.KindPasskeyRemove, audit.KindPasskeyActive,
 		audit.KindTicketCancel, audit.KindTicketAbandon, audit.KindTicketExpire,
+		audit.KindSessionsEnd,
 	}
 }
+
+// tellEvery is half of the second within which others' changes are told.
+const tellEvery = time.Second / 2
 
 // Run keeps the record in time until ctx ends: what other processes change is
 // told within a second, and what is due is ended.
 func (r *Registry) Run(ctx context.Context) error {
 	done := make(chan error, 1)
-	go func() { done <- r.WatchChanges(ctx, time.Second) }()
+	go func() { done <- r.WatchChanges(ctx, tellEvery) }()
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
@@ -63,8 +67,8 @@ func (r *Registry) WatchSince(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// WatchChanges looks at the audit every so often, and tells OnCardState and
-// OnPasskeyState of the cards and passkeys that any process changed: a command
+// WatchChanges looks at the audit every so often, and tells OnCardState,
+// OnPasskeyState and OnSessionsEnd of what any process changed: a command
 // line beside a running server, another node on the same database. Every change
 // is an event of the audit, so the audit's own sequence is the change feed, and
 // a change without its event cannot be. It returns when ctx ends; what fails is
@@ -119,6 +123,9 @@ func (r *Registry) catchUp(ctx context.Context, after uint64) (uint64, error) {
 // tellChange tells the present state, which may be a later one than the event's.
 func (r *Registry) tellChange(ctx context.Context, c Change) error {
 	var t telling
+	if c.Kind == audit.KindSessionsEnd {
+		return r.tellEnding(ctx, c)
+	}
 	if c.Kind == audit.KindCardState {
 		card, err := r.records.Card(ctx, c.Card)
 		if errors.Is(err, ErrNotFound) {
@@ -143,4 +150,23 @@ func (r *Registry) tellChange(ctx context.Context, c Change) error {
 		}
 	}
 	return r.tellHooks(ctx, t)
+}
+
+// tellEnding tells whose sessions end by an event. One that was edited ends
+// nobody's, and holds nothing up.
+func (r *Registry) tellEnding(ctx context.Context, c Change) error {
+	e, err := r.records.Event(ctx, c.Event)
+	var fault *audit.Fault
+	if errors.As(err, &fault) || err == nil && !e.Sealed() {
+		r.o.Log.ErrorContext(ctx, "an end of sessions is not as it was recorded", "event", c.Event)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	of, ok, err := r.ending(ctx, e)
+	if err != nil || !ok {
+		return err
+	}
+	return r.tellHooks(ctx, telling{endings: []Ending{of}})
 }

@@ -3,6 +3,7 @@ package enroll_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,10 +40,11 @@ type desk struct {
 
 	policy enroll.Policy
 
-	mu   sync.Mutex
-	told []string
-	hook error // what the hooks answer
-	now  time.Time
+	mu    sync.Mutex
+	told  []string
+	ended []enroll.Ending
+	hook  error // what the hooks answer
+	now   time.Time
 }
 
 // Stores as files, made once and copied for each test: migrating takes most of
@@ -105,6 +107,12 @@ func (d *desk) registryOver(t testing.TB, records enroll.Records) *enroll.Regist
 		},
 		OnPasskeyState: func(_ context.Context, id []byte, state identity.PasskeyState) error {
 			return d.tell("passkey " + string(id) + " " + string(state))
+		},
+		OnSessionsEnd: func(_ context.Context, of enroll.Ending) error {
+			d.mu.Lock()
+			d.ended = append(d.ended, of)
+			d.mu.Unlock()
+			return d.tell(fmt.Sprintf("sessions of %s on %s by %s at %s", of.Holder, of.Card, of.Passkey, of.Workstation))
 		},
 	})
 	if err != nil {

@@ -131,16 +131,18 @@ type Figures interface {
 }
 
 // Changes tells what happened since a place of the audit, by any process:
-// those events that change a card or a passkey.
+// those events that change a card or a passkey, or end sessions.
 type Changes interface {
+	Event(ctx context.Context, id string) (audit.Event, error)
 	LastEvent(ctx context.Context) (sequence uint64, err error)
 	LastEventBefore(ctx context.Context, t time.Time) (sequence uint64, err error) // 0: none
 	ChangesAfter(ctx context.Context, sequence uint64) ([]Change, error)
 }
 
-// Change is one event that changed a card or a passkey.
+// Change is one event that changed a card or a passkey, or ends sessions.
 type Change struct {
 	Sequence uint64
+	Event    string // its id
 	Kind     string // one of ChangeKinds
 	Card     string
 	Subject  identity.PSIdNat

@@ -24,6 +24,8 @@ type Options struct {
 	// they cannot hear now is told again by WatchChanges, see Untold.
 	OnCardState    func(ctx context.Context, tokenID string, state identity.CardState) error
 	OnPasskeyState func(ctx context.Context, credentialID []byte, state identity.PasskeyState) error
+	// OnSessionsEnd is told whose sessions are to end; it too may be told twice.
+	OnSessionsEnd func(ctx context.Context, of Ending) error
 }
 
 // Registry is the card record. It is safe for concurrent use.
@@ -50,6 +52,9 @@ func New(records Records, o Options) (*Registry, error) {
 	}
 	if o.OnPasskeyState == nil {
 		o.OnPasskeyState = func(context.Context, []byte, identity.PasskeyState) error { return nil }
+	}
+	if o.OnSessionsEnd == nil {
+		o.OnSessionsEnd = func(context.Context, Ending) error { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

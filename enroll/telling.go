@@ -13,12 +13,14 @@ import (
 type telling struct {
 	cards    []identity.Card
 	passkeys []identity.Passkey
+	endings  []Ending
 	ticket   string
 }
 
 func (t *telling) add(more telling) {
 	t.cards = append(t.cards, more.cards...)
 	t.passkeys = append(t.passkeys, more.passkeys...)
+	t.endings = append(t.endings, more.endings...)
 }
 
 // tellingTime bounds how long an act waits until its hooks have heard of it.
@@ -75,6 +77,12 @@ func (r *Registry) tellHooks(ctx context.Context, t telling) error {
 			return errors.Join(append(errs, ctx.Err())...)
 		}
 		errs = append(errs, r.o.OnPasskeyState(ctx, p.ID, p.State))
+	}
+	for _, of := range t.endings {
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
+		}
+		errs = append(errs, r.o.OnSessionsEnd(ctx, of))
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"time"
 
 	"cpsgate/identity"
 )
@@ -60,6 +61,29 @@ func (m *Manager) EndOfPasskey(ctx context.Context, credentialID []byte) (int, e
 // EndOfWorkstation ends all sessions on a workstation.
 func (m *Manager) EndOfWorkstation(ctx context.Context, workstation string) (int, error) {
 	return m.endAll(ctx, EndedByWorkstation, byWorkstation, workstation, nil)
+}
+
+// Whose names sessions: exactly one of its fields says whose.
+type Whose struct {
+	Holder      identity.PSIdNat
+	Card        string // token id
+	Passkey     []byte // credential id
+	Workstation string
+}
+
+// EndBefore ends all those sessions that were opened before a moment, and says
+// how many there were: told of it late, or again, it ends no later one.
+func (m *Manager) EndBefore(ctx context.Context, of Whose, moment time.Time) (int, error) {
+	opened := func(s Session) bool { return s.CreatedAt.Before(moment) }
+	switch {
+	case of.Holder != "":
+		return m.endAll(ctx, EndedByHolder, byHolder, string(of.Holder), opened)
+	case of.Card != "":
+		return m.endAll(ctx, EndedByCard, byCard, of.Card, opened)
+	case len(of.Passkey) > 0:
+		return m.endAll(ctx, EndedByPasskey, byPasskey, string(of.Passkey), opened)
+	}
+	return m.endAll(ctx, EndedByWorkstation, byWorkstation, of.Workstation, opened)
 }
 
 // endAll ends the sessions of an index that match, all of them if match is

@@ -253,13 +253,13 @@ func contractClients(t *testing.T, b backend) {
 func contractChanges(t *testing.T, b backend) {
 	log := audit.New(b, audit.Options{})
 	var want []enroll.Change
-	for i, kind := range []string{audit.KindLoginCPS, audit.KindCardState, audit.KindLogout, audit.KindPasskeySuspend} {
+	for i, kind := range []string{audit.KindLoginCPS, audit.KindCardState, audit.KindLogout, audit.KindSessionsEnd} {
 		e := audit.Event{Kind: kind, Outcome: audit.Done, Card: cardA, Subject: alice}
 		if err := log.Record(t.Context(), &e); err != nil {
 			t.Fatal(err)
 		}
 		if slices.Contains(enroll.ChangeKinds(), kind) {
-			want = append(want, enroll.Change{Sequence: uint64(i) + 1, Kind: kind, Card: cardA, Subject: alice})
+			want = append(want, enroll.Change{Sequence: uint64(i) + 1, Event: e.ID, Kind: kind, Card: cardA, Subject: alice})
 		}
 	}
 	got, err := b.ChangesAfter(t.Context(), 0)

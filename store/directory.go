@@ -79,14 +79,15 @@ func (r reader) LastEventBefore(ctx context.Context, t time.Time) (sequence uint
 	return sequence, err
 }
 
-// ChangesAfter gives what changed cards and passkeys after an event.
+// ChangesAfter gives what changed cards and passkeys, or ends sessions, after an
+// event.
 func (r reader) ChangesAfter(ctx context.Context, sequence uint64) ([]enroll.Change, error) {
 	var w clause
 	w.and("sequence > ?", int64(sequence))
 	in(&w, "kind", enroll.ChangeKinds())
-	rows, err := r.q.QueryContext(ctx, `SELECT sequence, kind, card, subject FROM audit_events`+w.where()+` ORDER BY sequence`, w.args...)
+	rows, err := r.q.QueryContext(ctx, `SELECT sequence, id, kind, card, subject FROM audit_events`+w.where()+` ORDER BY sequence`, w.args...)
 	return all(rows, err, func(r row) (c enroll.Change, err error) {
-		err = r.Scan(&c.Sequence, &c.Kind, &c.Card, &c.Subject)
+		err = r.Scan(&c.Sequence, &c.Event, &c.Kind, &c.Card, &c.Subject)
 		return c, err
 	})
 }

@@ -16,6 +16,7 @@ var kindWords = map[string]string{
 	audit.KindLoginFIDO2:       "kind.login-fido2",
 	audit.KindLogout:           "kind.logout",
 	audit.KindSessionEnd:       "kind.session-end",
+	audit.KindSessionsEnd:      "kind.sessions-end",
 	audit.KindSessionLock:      "kind.session-lock",
 	audit.KindCardSeen:         "kind.card-seen",
 	audit.KindCardState:        "kind.card-state",

@@ -19,6 +19,8 @@ type personView struct {
 	Done       string
 	Cards      []heldCard
 	Passkeys   []passkeyView
+	Sessions   string // how many are open
+	MayEnd     bool
 	Roles      []roleView
 	MayGrant   bool
 	MayTicket  bool
@@ -83,6 +85,9 @@ func (s *Server) personPage(c echo.Context) error {
 		return err
 	}
 	view := s.personView(c, account)
+	if view.Sessions, view.MayEnd, err = s.openSessions(c, id); err != nil {
+		return err
+	}
 	view.frame = s.deskFrame(c, view.Person)
 	if done := personDeeds[c.QueryParam("done")]; done != "" {
 		view.Done = requestOf(c).tongue.words[done]
@@ -94,7 +99,7 @@ func (s *Server) personPage(c echo.Context) error {
 }
 
 // personDeeds are what a form of the page may have done.
-var personDeeds = map[string]string{"done": "person.done.done", "asked": "person.done.asked"}
+var personDeeds = map[string]string{"done": "person.done.done", "asked": "person.done.asked", "ended": "person.done.ended"}
 
 func (s *Server) personView(c echo.Context, account enroll.Account) personView {
 	r, who := requestOf(c), staffOf(c)

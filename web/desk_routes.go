@@ -49,6 +49,7 @@ func (s *Server) deskRoutes(e *echo.Echo) {
 		{get, pathPeople + "/:id", peopleRoles, s.personPage},
 		{post, pathPeople + "/:id/cards/:card/:act", peopleRoles, s.changeCard},
 		{post, pathPeople + "/:id/passkeys/suspend", peopleRoles, s.stopPasskey},
+		{post, pathPeople + "/:id/sessions/end", peopleRoles, s.endSessionsOf},
 		{post, pathPeople + "/:id/roles/:act", adminRoles, s.demanding(recent, personForm)(s.changeRole)},
 
 		{get, pathApprovals, approvalRoles, s.approvalsPage},

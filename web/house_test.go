@@ -178,6 +178,10 @@ func (h *house) assemble(p plan) web.Options {
 			_, err := h.sessions.EndOfPasskey(ctx, id)
 			return err
 		},
+		OnSessionsEnd: func(ctx context.Context, of enroll.Ending) error {
+			_, err := h.sessions.EndBefore(ctx, sessions.Whose{Holder: of.Holder, Card: of.Card, Passkey: of.Passkey, Workstation: of.Workstation}, of.Before)
+			return err
+		},
 	})
 	must(h.t, err)
 	h.once = sessions.NewOnce(sessions.OnceOptions{Now: h.now})

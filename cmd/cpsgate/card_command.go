@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,6 +109,7 @@ type cardCertificate struct {
 }
 
 type cardPasskey struct {
+	ID          string                `json:"id"`
 	Name        string                `json:"name"`
 	State       identity.PasskeyState `json:"state"`
 	StateReason string                `json:"stateReason,omitempty"`
@@ -164,7 +166,7 @@ func reportCard(env *environment, s enroll.Reader, id string) (cardReport, error
 	}
 	passkeys, err := s.PasskeysOn(env.ctx, id)
 	for _, p := range passkeys {
-		row := cardPasskey{Name: p.Name, State: p.State, StateReason: p.StateReason, Proof: p.Proof.Kind, CreatedAt: p.CreatedAt}
+		row := cardPasskey{ID: base64.RawURLEncoding.EncodeToString(p.ID), Name: p.Name, State: p.State, StateReason: p.StateReason, Proof: p.Proof.Kind, CreatedAt: p.CreatedAt}
 		if !p.LastUsedAt.IsZero() {
 			row.LastUsedAt = &p.LastUsedAt
 		}
@@ -184,7 +186,7 @@ func (r cardReport) print(env *environment) {
 		fmt.Fprintf(env.stdout, "certificate %s, %s to %s\n", c.Serial, c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly))
 	}
 	for _, p := range r.Passkeys {
-		fmt.Fprintf(env.stdout, "passkey %q, %s, proof %s, of %s\n", p.Name, p.State, p.Proof, p.CreatedAt.Format(time.DateOnly))
+		fmt.Fprintf(env.stdout, "passkey %q, %s, proof %s, of %s, id %s\n", p.Name, p.State, p.Proof, p.CreatedAt.Format(time.DateOnly), p.ID)
 	}
 }
 

@@ -75,6 +75,7 @@ type commands struct {
 	People   peopleCommand    `cmd:"" help:"Import, export and grant roles."`
 	Client   clientCommand    `cmd:"" help:"Applications that sign people in here: add, list, remove, rotate-secret."`
 	Card     cardCommand      `cmd:"" help:"Show, suspend or revoke a card."`
+	Sessions sessionsCommand  `cmd:"" help:"End all sessions of a person, card, passkey or workstation."`
 	Audit    auditCommand     `cmd:"" help:"Verify, show, export or prune the audit."`
 }
 

@@ -228,6 +228,10 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		Audit: log, Now: now, Log: p.log, Policy: policy,
 		OnCardState:    endSessions(manager.EndOfCard, identity.CardActive),
 		OnPasskeyState: endSessions(manager.EndOfPasskey, identity.PasskeyActive),
+		OnSessionsEnd: func(ctx context.Context, of enroll.Ending) error {
+			_, err := manager.EndBefore(ctx, sessions.Whose{Holder: of.Holder, Card: of.Card, Passkey: of.Passkey, Workstation: of.Workstation}, of.Before)
+			return err
+		},
 	})
 	if err != nil {
 		return err
@@ -247,6 +251,11 @@ func (p *program) openWeb(ctx context.Context, c *Config, party *rp.RelyingParty
 		return fmt.Errorf("sessions: %w", err)
 	}
 	p.log.Info("sessions restored", "count", restored)
+	if p.redis == nil { // those in Redis hear of it as of every change
+		if err := registry.EndingsSince(ctx, now().Add(-c.Sessions.longest()-clockSlack)); err != nil {
+			return fmt.Errorf("sessions: %w", err)
+		}
+	}
 	zone, err := time.LoadLocation(c.Pages.TimeZone)
 	if err != nil {
 		return fmt.Errorf("pages.time_zone: %w", err)
