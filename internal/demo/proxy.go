@@ -76,17 +76,17 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // guard lets a request on that cpsgate allows, and otherwise answers as cpsgate
 // did.
 func (p *proxy) guard(w http.ResponseWriter, r *http.Request) {
-	answer, err := p.check(r)
+	status, said, err := p.check(r)
 	if err != nil {
 		slog.Warn("asking cpsgate", "error", err)
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
-	if status := answer.StatusCode; status != http.StatusOK {
+	if status != http.StatusOK {
 		if status < 300 {
 			status = http.StatusServiceUnavailable // no answer of cpsgate's
 		}
-		if to := answer.Header.Get("Location"); to != "" {
+		if to := said.Get("Location"); to != "" {
 			w.Header().Set("Location", to)
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -95,7 +95,7 @@ func (p *proxy) guard(w http.ResponseWriter, r *http.Request) {
 	}
 	on := r.Clone(r.Context())
 	strip(on.Header)
-	for name, values := range answer.Header {
+	for name, values := range said {
 		if isIdentity(name) {
 			on.Header[name] = values
 		}
@@ -104,10 +104,10 @@ func (p *proxy) guard(w http.ResponseWriter, r *http.Request) {
 }
 
 // check asks: what cpsgate needs of the request, and nothing else of it.
-func (p *proxy) check(r *http.Request) (*http.Response, error) {
+func (p *proxy) check(r *http.Request) (status int, said http.Header, err error) {
 	question, err := http.NewRequestWithContext(r.Context(), http.MethodGet, p.signOn.String()+pathCheck, http.NoBody)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	for _, name := range []string{"Cookie", "Accept", "Sec-Fetch-Mode", "User-Agent"} {
 		if values, sent := r.Header[name]; sent {
@@ -119,9 +119,9 @@ func (p *proxy) check(r *http.Request) (*http.Response, error) {
 	question.Header.Set("X-Forwarded-Uri", r.RequestURI)
 	answer, err := p.ask.Do(question)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	return answer, answer.Body.Close()
+	return answer.StatusCode, answer.Header, answer.Body.Close()
 }
 
 // forward says whence a request comes and where it wants to.
