@@ -38,3 +38,38 @@ func TestConfirmation(t *testing.T) {
 		})
 	}
 }
+
+// TestAPINProvedWhileARequestWaits: for a PIN proved since the request came
+// nobody is asked, for as long as for any other PIN.
+func TestAPINProvedWhileARequestWaits(t *testing.T) {
+	always := sso.Confirmation{Policy: sso.ConfirmAlways}
+	never := sso.Confirmation{Policy: sso.ConfirmNever}
+	for _, tt := range []struct {
+		name  string
+		rule  sso.Confirmation
+		form  []string
+		after time.Duration // since the PIN
+		want  sso.Step
+	}{
+		{"just now", always, nil, 2*time.Minute - time.Second, sso.StepDone},
+		{"a while ago", sso.Confirmation{}, nil, 3 * time.Minute, sso.StepConfirm},
+		{"a while ago, always", always, nil, 3 * time.Minute, sso.StepConfirm},
+		{"a while ago, prompt=select_account", always, []string{"prompt", "select_account"}, 3 * time.Minute, sso.StepConfirm},
+		{"just now, prompt=select_account", always, []string{"prompt", "select_account"}, time.Minute, sso.StepDone},
+		{"as the PIN chose, prompt=select_account", never, []string{"prompt", "select_account"}, 3 * time.Minute, sso.StepDone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlace(t, func(o *sso.Options) { o.Confirm = tt.rule })
+			r, err := p.provider.Begin(t.Context(), asked(tt.form...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.clock.add(time.Second)
+			session := p.open(alice, cardA)
+			p.clock.add(tt.after)
+			if got, err := p.provider.Next(t.Context(), r, session); got != tt.want || err != nil {
+				t.Errorf("step %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}

@@ -114,10 +114,8 @@ func (p *Provider) mustConfirm(ctx context.Context, r Request, client *Client, s
 	if r.Hint != "" && r.Hint != session.Holder || r.Subject != "" && r.Subject != p.subject(ctx, client, session.Holder) {
 		return true
 	}
-	if fresh(r, session) {
-		return false // they have just typed their PIN for it
-	}
-	return r.asks(promptSelect) || p.o.Confirm.Asks(*session, p.o.Now())
+	// A request waits long: of a PIN proved for it, but a while ago, somebody else may go on.
+	return r.asks(promptSelect) && !fresh(r, session) || p.o.Confirm.Asks(*session, p.o.Now())
 }
 
 // mustChoose: the client asks in which activity, and there are several.
