@@ -16,6 +16,7 @@ import (
 type askView struct {
 	frame
 	Request string // the key of the request that waits
+	Session string // whom the answer is about: see confirm
 	App     string
 	Person  string
 	With    string // what they signed in with
@@ -42,7 +43,10 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	if err != nil {
 		return err
 	}
-	view := askView{Request: key, App: client.Name, Person: named(person.Professional), With: r.tongue.with(r.session.Method, r.session.CardTokenID)}
+	view := askView{
+		Request: key, Session: r.session.ID, App: client.Name,
+		Person: named(person.Professional), With: r.tongue.with(r.session.Method, r.session.CardTokenID),
+	}
 	page, title := pageConsent, "consent.title"
 	if step == sso.StepChoose {
 		page, title = pageActivity, "activity.title"

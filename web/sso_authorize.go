@@ -164,15 +164,15 @@ func (s *Server) answerSSO(c echo.Context) error {
 	if r.token == "" { // the session ended meanwhile
 		return s.advance(c, request)
 	}
+	if !saysItIsThem(r, form) { // whatever it says, it says it of another
+		key, err := s.wait(c, request)
+		if err != nil {
+			return s.refuseApplication(c, err)
+		}
+		return s.ask(c, sso.StepConfirm, request, key)
+	}
 	switch form.Get("answer") {
 	case answerMe:
-		if !saysItIsThem(r, form) {
-			key, err := s.wait(c, request)
-			if err != nil {
-				return s.refuseApplication(c, err)
-			}
-			return s.ask(c, sso.StepConfirm, request, key)
-		}
 		request.Confirm(&r.session)
 	case answerOther:
 		if err := s.leaveToAnother(c); err != nil {

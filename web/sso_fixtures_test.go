@@ -187,7 +187,10 @@ func (b *browser) byCard(a answer) answer {
 	return b.follow(b.get(html.UnescapeString(link[1])))
 }
 
-var waits = regexp.MustCompile(`name="request" value="([^"]+)"`)
+var (
+	waits = regexp.MustCompile(`name="request" value="([^"]+)"`)
+	about = regexp.MustCompile(`name="session" value="([^"]+)"`)
+)
 
 // say answers the question of a page.
 func (b *browser) say(a answer, word string, more ...string) answer {
@@ -201,6 +204,9 @@ func (b *browser) say(a answer, word string, more ...string) answer {
 	if word != "" {
 		path = "/oauth/continue"
 		form.Set("answer", word)
+		if session := about.FindStringSubmatch(a.body); session != nil {
+			form.Set("session", html.UnescapeString(session[1]))
+		}
 	}
 	for i := 0; i < len(more); i += 2 {
 		form.Set(more[i], more[i+1])

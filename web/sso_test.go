@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"cpsgate/audit"
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
 	"cpsgate/sso"
@@ -150,6 +151,36 @@ func TestThirdPartyConsent(t *testing.T) {
 	}
 	a.redeem(b.say(b.follow(b.get(a.start())), "agree").url)
 	a.redeem(b.follow(b.get(a.start())).url) // and is not asked again
+}
+
+// TestAnAnswerIsForWhomThePageNamed: what somebody is asked in one tab, nobody
+// answers who has signed in in another meanwhile.
+func TestAnAnswerIsForWhomThePageNamed(t *testing.T) {
+	for _, word := range []string{"agree", "decline", "choose", "someone-else"} {
+		t.Run(word, func(t *testing.T) {
+			o := ssoHouse(t)
+			a := o.app(func(c *sso.Client) { c.ThirdParty = true })
+			dominique := o.h.card(testpki.CardSpec{FamilyName: "MODELE", GivenName: "Dominique", Profession: 10})
+			b := o.h.browser().with(o.h.card(testpki.CardSpec{}))
+			left := b.byCard(b.follow(b.get(a.start())))
+			left.says(t, http.StatusOK, "Camille EXEMPLE")
+			question := b.follow(b.get(a.start(oauth2.SetAuthURLParam("prompt", "select_account"))))
+			b.with(dominique)
+			b.byCard(b.say(question, "someone-else")).says(t, http.StatusOK, "Dominique MODELE")
+
+			asked := b.say(left, word)
+			asked.says(t, http.StatusOK, "C’est bien vous", "Dominique MODELE")
+			for _, e := range o.h.events() {
+				if e.Kind == sso.EventConsent || e.Reason == "declined" || e.Kind == audit.KindLogout && e.Subject == identity.PSIdNat(dominique.IdNat) {
+					t.Errorf("it is taken for the other's: %+v", e)
+				}
+			}
+			token, _ := a.redeem(b.say(b.say(asked, "it-is-me"), "agree").url)
+			if got := a.nameID(token); got != dominique.IdNat {
+				t.Errorf("tells of %q", got)
+			}
+		})
+	}
 }
 
 // Another site may lead people here by a form; cookies do not come along.
