@@ -34,6 +34,26 @@ func (r *Registry) clientDeclines(act Act, a Approval) error {
 	return r.clientDecides(act, a)
 }
 
+// clientWaits refuses a machine client's request where a person's or cpsgate's own
+// waits for the same.
+func (r *Registry) clientWaits(ctx context.Context, u Reader, like Approval) error {
+	before := &Refusal{Reason: ReasonApprovalBefore, Holder: like.Subject, Detail: "request " + like.ID}
+	switch {
+	case like.State == ApprovalProposed:
+		return before
+	case actOf(like.By).Client != "" || !r.o.Now().Before(like.ExpiresAt):
+		return nil
+	}
+	err := r.stillMay(ctx, u, like)
+	switch {
+	case err == nil:
+		return before
+	case errors.As(err, new(*Refusal)):
+		return nil
+	}
+	return err
+}
+
 // MayApprove tells whether a request is open to this person's approval, as far as
 // that can be told before they prove their PIN: nil, or the refusal.
 func (r *Registry) MayApprove(ctx context.Context, by identity.PSIdNat, a Approval) error {

@@ -118,13 +118,21 @@ func (r *Registry) undertake(ctx context.Context, act Act, a Approval) (*Approva
 // ask keeps the request, or finds the same one of the same asker that waits
 // already. Another's, which may not be approved any more, does not stand in the
 // way: it is closed, as is a proposal, which becomes the request of who takes it up.
+// A machine client does not take the place of a person who may still ask, nor of
+// a proposal: it would close them by declining its own afterwards.
 func (r *Registry) ask(ctx context.Context, u Unit, a Approval) (*Approval, error) {
 	now := r.o.Now()
-	switch like, err := u.ApprovalLike(ctx, a); {
-	case err == nil && like.State == ApprovalWaiting && like.By == a.By && now.Before(like.ExpiresAt):
-		return &like, nil
-	case err != nil && !errors.Is(err, ErrNotFound):
+	like, err := u.ApprovalLike(ctx, a)
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
 		return nil, err
+	case like.State == ApprovalWaiting && like.By == a.By && now.Before(like.ExpiresAt):
+		return &like, nil
+	case actOf(a.By).Client != "":
+		if err := r.clientWaits(ctx, u, like); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.closeLike(ctx, u, a, a.By, reasonAskedAnew); err != nil {
 		return nil, err

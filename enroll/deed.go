@@ -67,6 +67,7 @@ const (
 	reasonAskedAnew     = "asked-anew"     // by somebody else, or later
 	reasonDoneOtherwise = "done-otherwise" // somebody did what it asks for
 	reasonWithdrawn     = "role-withdrawn" // the role that it asks for was taken away
+	reasonStoppedAnew   = "card-stopped"   // somebody said since that the card is to stay out of use
 )
 
 // closeLike ends the requests and proposals for the same deed that are not

@@ -42,6 +42,9 @@ func (r *Registry) changeCard(ctx context.Context, u Unit, tokenID string, state
 	if err := u.SaveCard(ctx, card); err != nil {
 		return telling{}, err
 	}
+	if err := r.stays(ctx, u, card, e.Actor); err != nil {
+		return telling{}, err
+	}
 	followed, err := follow(ctx, u, card)
 	if err != nil {
 		return telling{}, err
@@ -53,6 +56,15 @@ func (r *Registry) changeCard(ctx context.Context, u Unit, tokenID string, state
 	}
 	e.Detail = change
 	return telling{cards: []identity.Card{card}, passkeys: followed}, r.o.Audit.RecordIn(ctx, u, e)
+}
+
+// stays closes what would bring a stopped card back: it was asked for before what
+// stops it now was known.
+func (r *Registry) stays(ctx context.Context, u Unit, card identity.Card, by identity.PSIdNat) error {
+	if card.State == identity.CardActive {
+		return nil
+	}
+	return r.closeLike(ctx, u, Approval{Deed: DeedReactivate, Subject: card.Holder, Card: card.TokenID}, by, reasonStoppedAnew)
 }
 
 func wrongCardState(card identity.Card, next identity.CardState) error {
@@ -89,13 +101,17 @@ func (r *Registry) stop(ctx context.Context, act Act, tokenID string, state iden
 
 // stopAgain keeps what a person says of a card that is stopped already: of one
 // that is suspended it is the reason from now on, so that a lifted opposition
-// does not propose to bring back what somebody has reported lost.
+// does not propose to bring back what somebody has reported lost; nor does a
+// request that was made before.
 func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e *audit.Event) (telling, error) {
 	if card.State == identity.CardSuspended {
 		card.StateReason = e.Reason
 		if err := u.SaveCard(ctx, card); err != nil {
 			return telling{}, err
 		}
+	}
+	if err := r.stays(ctx, u, card, e.Actor); err != nil {
+		return telling{}, err
 	}
 	on, err := u.PasskeysOn(ctx, card.TokenID)
 	if err != nil {

@@ -193,9 +193,11 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		if err != nil {
 			return unknownPerson(subject, err)
 		}
-		request := Approval{Deed: DeedGrant, Subject: subject, Role: role}
-		if err := r.closeLike(ctx, u, request, act.Actor(), reasonWithdrawn); err != nil {
-			return err
+		if act.Client == "" || p.HasRole(role) { // what people ask for is no program's to close
+			request := Approval{Deed: DeedGrant, Subject: subject, Role: role}
+			if err := r.closeLike(ctx, u, request, act.Actor(), reasonWithdrawn); err != nil {
+				return err
+			}
 		}
 		e := r.event(act, audit.KindRoleWithdraw)
 		e.Subject, e.Detail = subject, string(role)

@@ -66,6 +66,7 @@ const (
 	// Four eyes.
 	ReasonApprovalUnknown Reason = "approval-unknown"
 	ReasonApprovalOver    Reason = "approval-over"   // decided already, or waited too long
+	ReasonApprovalBefore  Reason = "approval-before" // a person, or cpsgate, asked before a program did
 	ReasonApprovalOwn     Reason = "approval-own"    // by who asked, or whom it is about
 	ReasonApprovalAsker   Reason = "approval-asker"  // who asked may no longer
 	ReasonApproverPerson  Reason = "approver-person" // by a machine client, where a person must

@@ -181,3 +181,65 @@ func TestMayApprove(t *testing.T) {
 	d.pass(25 * time.Hour)
 	wantRefusal(t, d.MayApprove(t.Context(), approver, *asked), enroll.ReasonApprovalOver)
 }
+
+// A program takes nobody's place: by declining its own request afterwards it would
+// close what a person asked for, or what cpsgate proposed.
+func TestProgramsTakeNoPersonsPlace(t *testing.T) {
+	d := staffed(t)
+	hr := d.program(t, "hr", console, enroll.ScopeRoles, enroll.ScopeReactivate)
+	first, err := d.Grant(t.Context(), d.by(admin), alice, identity.RoleAuditor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Grant(t.Context(), hr, alice, identity.RoleAuditor)
+	wantRefusal(t, err, enroll.ReasonApprovalBefore)
+	if err := d.Withdraw(t.Context(), hr, alice, identity.RoleAuditor); err != nil { // which she does not hold
+		t.Fatal(err)
+	}
+	if a, err := d.Approval(t.Context(), first.ID); err != nil || a.State != enroll.ApprovalWaiting {
+		t.Errorf("%+v, %v", a, err)
+	}
+
+	d.oppose(t, opposing("8|99700000017|0000000001||2026-03-01|"))
+	if report := d.oppose(t, opposing("8|99700000017|0000000001|||")); report.Proposed != 1 {
+		t.Fatalf("%+v", report)
+	}
+	_, err = d.Reactivate(t.Context(), hr, cardA)
+	wantRefusal(t, err, enroll.ReasonApprovalBefore)
+
+	// Of somebody who may no longer ask, it does.
+	if err := d.Withdraw(t.Context(), console, admin, identity.RoleAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if asked, err := d.Grant(t.Context(), hr, alice, identity.RoleAuditor); err != nil || asked.By != "client:hr" {
+		t.Errorf("%+v, %v", asked, err)
+	}
+}
+
+// What is said of a card last stands above what was asked for before.
+func TestAReportClosesWhatWouldBringTheCardBack(t *testing.T) {
+	for name, stop := range map[string]func(*desk, enroll.Act) error{
+		"lost":    func(d *desk, act enroll.Act) error { return d.Suspend(t.Context(), act, cardA) },
+		"revoked": func(d *desk, act enroll.Act) error { return d.Revoke(t.Context(), act, cardA) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := staffed(t)
+			if err := d.Suspend(t.Context(), d.by(operator), cardA); err != nil {
+				t.Fatal(err)
+			}
+			asked, err := d.Reactivate(t.Context(), d.by(operator), cardA)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stop(d, console); err != nil {
+				t.Fatal(err)
+			}
+			a, err := d.Approval(t.Context(), asked.ID)
+			if err != nil || a.State != enroll.ApprovalExpired {
+				t.Errorf("%+v, %v", a, err)
+			}
+			_, err = d.Approve(t.Context(), d.by(approver), asked.ID)
+			wantRefusal(t, err, enroll.ReasonApprovalOver)
+		})
+	}
+}

@@ -39,6 +39,7 @@ var deskAnswers = map[enroll.Reason]answer{
 	enroll.ReasonApprovalUnknown: {http.StatusNotFound, "approval-unknown", "", ""},
 	enroll.ReasonApprovalOver:    {http.StatusConflict, "approval-over", "", ""},
 	enroll.ReasonApprovalOwn:     {http.StatusForbidden, "approval-own", "", ""},
+	enroll.ReasonApprovalBefore:  {http.StatusConflict, "approval-before", "", ""},
 	enroll.ReasonApprovalAsker:   {http.StatusConflict, "approval-asker", "", ""},
 	enroll.ReasonApproverPerson:  {http.StatusForbidden, "approver-person", "", ""},
 

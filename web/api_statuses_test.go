@@ -169,6 +169,10 @@ func (p *program) acts(t *testing.T, h *house) {
 	back, err := h.registry.Reactivate(t.Context(), act, next.TokenID)
 	must(t, err)
 	toApprove := "/approvals/" + back.ID
+	asked, err := h.registry.Grant(t.Context(), enroll.Act{By: admin, AuthenticatedAt: h.now(), Reason: "test"}, identity.PSIdNat(card.IdNat), identity.RoleApprover)
+	if err != nil || asked == nil {
+		t.Fatalf("%+v, %v", asked, err)
+	}
 	open, _ := h.ticket("")
 	waiting, _ := h.ticket("")
 	sat, code := h.ticket(card.IdNat)
@@ -187,6 +191,7 @@ func (p *program) acts(t *testing.T, h *house) {
 		{204, post, person + "/passkeys/suspend", `{"id":"` + idText(key.Credentials()[0]) + `","reason":"perdue"}`},
 		{403, post, person + "/passkeys/suspend", `{"id":"AAAA","reason":"perdue"}`}, {404, post, "/people/8nobody/passkeys/suspend", `{"id":"AAAA","reason":"perdue"}`},
 		{202, post, person + "/roles/grant", `{"role":"operator"}`}, {404, post, "/people/8nobody/roles/grant", `{"role":"operator"}`},
+		{409, post, person + "/roles/grant", `{"role":"approver"}`},
 		{204, post, person + "/roles/withdraw", `{"role":"operator"}`}, {403, post, "/people/" + string(admin) + "/roles/withdraw", `{"role":"admin"}`}, {404, post, "/people/8nobody/roles/withdraw", `{"role":"operator"}`},
 
 		{200, get, toApprove, ""}, {404, get, "/approvals/none", ""},

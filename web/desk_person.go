@@ -155,7 +155,7 @@ func (t *tongue) cardActs(state identity.CardState, others bool) []cardAct {
 	case identity.CardActive:
 		acts = append(acts, lost)
 	case identity.CardSuspended:
-		acts = append(acts, back)
+		acts = append(acts, back, lost)
 	default:
 		return nil
 	}

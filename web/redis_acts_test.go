@@ -60,7 +60,7 @@ func TestActsWhileRedisIsAway(t *testing.T) {
 	if a := p.ask(http.MethodPost, "/oppositions/import", "text/csv", list(cards[2])); a.status != http.StatusOK || !strings.Contains(a.body, `"applied":true`) {
 		t.Errorf("import: %d %s", a.status, a.body)
 	}
-	const later = "celles qui doivent se fermer le seront dès qu’il répondra"
+	const later = "celles qui doivent être fermées le seront dès qu’il répondra"
 	admin.settled(admin.submit(page.url.Path+"/apply", nil)).says(t, http.StatusOK, "L’import est fait", later)
 	again := "/desk/people/" + cards[0].IdNat
 	admin.follow(admin.submit(again+"/cards/"+printed(cards[0])+"/revoke", url.Values{"reason": {"trouvée cassée"}, "next": {""}})).
