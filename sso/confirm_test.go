@@ -73,3 +73,65 @@ func TestAPINProvedWhileARequestWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAnswerIsRecorded: that somebody said that it is they stands in the audit
+// with the sign-in, and that nobody was asked does too.
+func TestAnAnswerIsRecorded(t *testing.T) {
+	p := newPlace(t, nil)
+	session := p.open(alice, cardA)
+	signsIn := func(r sso.Request, reason string) {
+		t.Helper()
+		if _, err := p.provider.Issue(t.Context(), r, session); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.recorded(sso.EventSignIn); len(got) != 1 || got[0].Refused || got[0].Reason != reason || got[0].Session != session.ID {
+			t.Errorf("recorded %+v, want %q", got, reason)
+		}
+	}
+	_, r := p.step(t, asked(), session)
+	signsIn(r, "")
+	p.clock.add(3 * time.Minute)
+	_, r = p.step(t, asked(), session)
+	r.Confirm(session)
+	signsIn(r, "confirmed")
+}
+
+// TestPromptNoneIsNotRecorded: an application that renews each minute without a
+// question does not fill the audit; whom it may not let in stands there still.
+func TestPromptNoneIsNotRecorded(t *testing.T) {
+	third := app(func(c *sso.Client) { c.ID, c.ThirdParty = "third", true })
+	closed := app(func(c *sso.Client) { c.ID, c.Groups = "closed", []string{"nobody"} })
+	p := newPlace(t, nil, app(), third, closed)
+	session := p.open(alice, cardA)
+	quietly := func(client string, who *sessions.Session) error {
+		t.Helper()
+		r, err := p.provider.Begin(t.Context(), asked("client_id", client, "prompt", "none"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.provider.Next(t.Context(), r, who)
+		return err
+	}
+	if err := quietly("third", session); codeOf(err) != sso.ConsentRequired {
+		t.Error(err)
+	}
+	p.clock.add(3 * time.Minute)
+	for range 40 {
+		if err := quietly("app", session); codeOf(err) != sso.InteractionRequired {
+			t.Fatal(err)
+		}
+		if err := quietly("app", nil); codeOf(err) != sso.LoginRequired {
+			t.Fatal(err)
+		}
+	}
+	p.provider.SumUp(t.Context())
+	if got := p.reasons(); len(got) != 0 {
+		t.Errorf("recorded %v", got)
+	}
+	if err := quietly("closed", session); codeOf(err) != sso.AccessDenied {
+		t.Error(err)
+	}
+	if got := p.reasons(); len(got) != 1 || got[0] != "group" {
+		t.Errorf("recorded %v", got)
+	}
+}

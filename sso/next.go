@@ -65,7 +65,7 @@ func (p *Provider) next(ctx context.Context, r Request, session *sessions.Sessio
 		case err != nil:
 			return "", err
 		case open && r.asks(promptNone):
-			return "", refuse(question.code, "prompt-none", "the person must be asked something")
+			return "", refuse(question.code, reasonQuiet, "the person must be asked something")
 		case open:
 			return question.step, nil
 		}
@@ -82,7 +82,7 @@ func (p *Provider) signedIn(r Request, session *sessions.Session) (Step, error) 
 	case met:
 		return "", nil
 	case r.asks(promptNone):
-		return "", refuse(LoginRequired, "prompt-none", "nobody is signed in as was asked for")
+		return "", refuse(LoginRequired, reasonQuiet, "nobody is signed in as was asked for")
 	case session != nil && fresh(r, session):
 		return "", refuse(UnmetRequirements, "acr", "signed in, but not in a way that reaches acr_values")
 	}
@@ -239,6 +239,9 @@ func (p *Provider) Issue(ctx context.Context, r Request, session *sessions.Sessi
 		answer.Set("state", r.State)
 	}
 	e := Event{Kind: EventSignIn, Client: r.Client, Holder: session.Holder, Session: session.ID, Detail: g.ACR}
+	if r.Confirmed == session.ID {
+		e.Reason = "confirmed"
+	}
 	return answerAt(r.Redirect, answer), p.tell(ctx, e, nil)
 }
 

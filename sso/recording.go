@@ -36,11 +36,15 @@ func (p *Provider) tell(ctx context.Context, e Event, cause error) error {
 	return cause
 }
 
+// reasonQuiet is of what prompt=none keeps from being asked.
+const reasonQuiet = "prompt-none"
+
 // told is tell for a refusal of an authorization request, by whoever is signed
-// in; nil: nobody.
+// in; nil: nobody. An application that renews by prompt=none each minute learns
+// that it must ask: no decision against anyone.
 func (p *Provider) told(ctx context.Context, session *sessions.Session, err error) error {
 	var refused *Refusal
-	if !errors.As(err, &refused) {
+	if !errors.As(err, &refused) || refused.Reason == reasonQuiet {
 		return err
 	}
 	e := Event{Kind: EventSignIn, Refused: true, Reason: refused.Reason, Client: refused.Client, Detail: refused.Detail}
