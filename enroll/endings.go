@@ -86,7 +86,8 @@ func whose(ctx context.Context, u Reader, of Ending, e *audit.Event) (endingOf, 
 }
 
 // ending reads back from its event whose sessions are to end; false: nobody's,
-// it was refused, or its passkey is gone and its sessions with it.
+// it was refused, its passkey is gone and its sessions with it, or a later version
+// wrote it, which is logged and holds nothing up.
 func (r *Registry) ending(ctx context.Context, e audit.Event) (of Ending, ok bool, err error) {
 	if e.Kind != audit.KindSessionsEnd || e.Outcome != audit.Done {
 		return Ending{}, false, nil
@@ -110,8 +111,9 @@ func (r *Registry) ending(ctx context.Context, e audit.Event) (of Ending, ok boo
 			}
 		}
 		return of, of.Passkey != nil, nil
-	default:
-		return Ending{}, false, fmt.Errorf("event %s ends the sessions of %q, which is unknown", e.ID, e.Detail)
+	default: // of a later version
+		r.o.Log.ErrorContext(ctx, "it is not known whose sessions an event ends", "event", e.ID, "of", e.Detail)
+		return Ending{}, false, nil
 	}
 	return of, true, nil
 }

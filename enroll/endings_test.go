@@ -130,14 +130,18 @@ func TestEndingSessionsRefused(t *testing.T) {
 	}
 }
 
-// TestARefusedEndingEndsNothing: an event of the same kind that was refused, or
-// that an operator's own workstation stands in.
+// TestARefusedEndingEndsNothing: an event of the same kind that was refused, that
+// a later version wrote, or that an operator's own workstation stands in.
 func TestARefusedEndingEndsNothing(t *testing.T) {
 	d := staffed(t)
 	since := d.now.Add(-time.Minute)
-	refused := audit.Event{Kind: audit.KindSessionsEnd, Outcome: audit.Refused, Subject: alice, Detail: "person"}
-	if err := d.log.Record(t.Context(), &refused); err != nil {
-		t.Fatal(err)
+	for _, e := range []audit.Event{
+		{Kind: audit.KindSessionsEnd, Outcome: audit.Refused, Subject: alice, Detail: "person"},
+		{Kind: audit.KindSessionsEnd, Outcome: audit.Done, Subject: alice, Detail: "ward"}, // of a later version
+	} {
+		if err := d.log.Record(t.Context(), &e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	at := audit.WithCircumstances(t.Context(), audit.Circumstances{Workstation: "GUICHET-1"})
 	if err := d.EndSessions(at, console, enroll.Ending{Holder: bob}); err != nil {

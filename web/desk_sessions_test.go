@@ -41,7 +41,7 @@ func TestSessionsOfAPersonEnd(t *testing.T) {
 	}
 
 	desk.follow(desk.submit(path+"/sessions/end", url.Values{"reason": {"poste laissé ouvert"}})).
-		says(t, http.StatusOK, "Ses sessions sont terminées sur tous les postes", "Aucune session ouverte")
+		says(t, http.StatusOK, "Ses sessions prennent fin sur tous les postes", "Aucune session ouverte")
 	ward.signedOut()
 	office.signedOut()
 	desk.signedIn()
@@ -71,5 +71,5 @@ func TestSessionsOfAPersonLook(t *testing.T) {
 	}
 	tab.Type("#why-sessions", "poste laissé ouvert")
 	tab.Press("\r")
-	until(t, tab, "the end", `document.body.innerText.match(/Ses sessions sont terminées|Their sessions have ended/) !== null`)
+	until(t, tab, "the end", `document.body.innerText.match(/Ses sessions prennent fin|Their sessions end/) !== null`)
 }

@@ -34,7 +34,11 @@ func (c sessionsEndCommand) Run(env *environment) error {
 			e := audit.Event{Kind: audit.KindSessionsEnd, Subject: of.Holder, Card: of.Card, CredentialHash: audit.HashCredential(of.Passkey), Workstation: of.Workstation}
 			return r.refused(e, err)
 		}
-		fmt.Fprintln(env.stdout, "all of their sessions end within a second")
+		ends := "recorded: running servers end all of their sessions within a second"
+		if of.Workstation != "" { // names stand in the servers' configuration, which is not read here
+			ends = fmt.Sprintf("recorded: running servers end all sessions on what their configuration calls %s within a second", of.Workstation)
+		}
+		fmt.Fprintln(env.stdout, ends)
 		return nil
 	})
 }
