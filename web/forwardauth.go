@@ -270,8 +270,17 @@ func (d *forwardDoor) record(r *http.Request, f forwardedRequest, e audit.Event)
 		return
 	}
 	e.Kind, e.Actor = audit.KindApplication, e.Subject
-	ctx := audit.WithCircumstances(context.WithoutCancel(r.Context()), audit.Circumstances{Address: f.address, UserAgent: r.UserAgent()})
-	d.log(r, f, e.Reason, d.o.Audit.Record(ctx, &e))
+	d.log(r, f, e.Reason, d.o.Audit.Record(d.around(r, f.address), &e))
+}
+
+// around is where an event of this door came from: at an address, which tells
+// the workstation.
+func (d *forwardDoor) around(r *http.Request, address string) context.Context {
+	from := audit.Circumstances{Address: address, UserAgent: r.UserAgent()}
+	if a, err := netip.ParseAddr(address); err == nil {
+		from.Workstation = d.o.Workstation(a)
+	}
+	return audit.WithCircumstances(context.WithoutCancel(r.Context()), from)
 }
 
 // forged records what only a named proxy may send, from somebody else.
@@ -280,8 +289,7 @@ func (d *forwardDoor) forged(r *http.Request) {
 	if d.told.wait("forged "+addressKey(address), d.o.Now()) > 0 {
 		return
 	}
-	ctx := audit.WithCircumstances(context.WithoutCancel(r.Context()), audit.Circumstances{Address: address, UserAgent: r.UserAgent()})
-	err := d.o.Audit.Record(ctx, &audit.Event{
+	err := d.o.Audit.Record(d.around(r, address), &audit.Event{
 		Kind: audit.KindProxyHeader, Outcome: audit.Refused, Reason: "forged-header", Detail: "forward-auth asked by no named proxy",
 	})
 	d.log(r, forwardedRequest{address: address}, "forged-header", err)

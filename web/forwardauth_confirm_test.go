@@ -169,6 +169,28 @@ func TestAPersonalWorkstation(t *testing.T) {
 	b.signedOut()
 }
 
+// TestRefusalsTellTheWorkstation: what is refused at the proxies' door tells
+// where, by the address that the named proxy gave, and by nothing else.
+func TestRefusalsTellTheWorkstation(t *testing.T) {
+	ward := func(o *web.Options) {
+		o.Workstation = func(a netip.Addr) string {
+			return map[string]string{"10.1.3.3": "BUREAU-3", "127.0.0.1": "SERVEUR"}[a.String()]
+		}
+	}
+	h := forwarding(t, ward)
+	for address, want := range map[string]string{"192.0.2.1, 10.1.3.3": "BUREAU-3", "10.1.3.3, 192.0.2.1": "", "BUREAU-3": ""} {
+		h.asks("/forward-auth", with("X-Forwarded-Host", "elsewhere.hopital.test"), with("X-Forwarded-For", address))
+		if e := h.refusedFor(audit.KindApplication, "host"); e.Workstation != want || e.Address == "" || !strings.HasSuffix(address, e.Address) {
+			t.Errorf("by way of %q: %+v", address, e)
+		}
+	}
+	h = forwarding(t, ward, func(o *web.Options) { o.ForwardAuth.Proxies = nil })
+	h.asks("/forward-auth", with("X-Forwarded-For", "10.1.3.3"))
+	if e := h.refusedFor(audit.KindProxyHeader, "forged-header"); e.Workstation != "SERVEUR" {
+		t.Errorf("a forger: %+v", e)
+	}
+}
+
 // TestQuestionBehindProxies: how the page looks.
 func TestQuestionBehindProxies(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ func (p *program) openForwardAuth(ctx context.Context, c *Config, once forwardau
 	if err != nil {
 		return nil, err
 	}
+	c.SSO.sayProxied(p.log, p.workstations, proxies)
 	key, err := p.keys.Derive(ctx, "forward-auth cookies")
 	if err != nil {
 		return nil, fmt.Errorf("forward_auth: %w", err)

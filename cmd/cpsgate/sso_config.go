@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,5 +219,16 @@ func (c *SSOConfig) sayLeniencies(log *slog.Logger) {
 	}
 	if c.ConfirmAfter > sso.DefaultConfirmAfter {
 		log.Warn("leniency in force", "sso.confirm_after", c.ConfirmAfter, "means", "who sits down within that time enters applications as the one before")
+	}
+}
+
+// sayProxied logs that a personal workstation has a proxy's address.
+func (c *SSOConfig) sayProxied(log *slog.Logger, known workstations, proxies []netip.Prefix) {
+	over := known.over(proxies)
+	for _, name := range c.PersonalWorkstations {
+		if slices.Contains(over, name) {
+			log.Warn("a personal workstation has the address of a forward-auth proxy", "workstation", name,
+				"means", "whoever comes by that proxy may count as sitting there, and is not asked whether it is they: give the proxy's address another name in workstations")
+		}
 	}
 }

@@ -80,3 +80,17 @@ func (w workstations) at(address netip.Addr) string {
 	}
 	return ""
 }
+
+// over gives the workstations of which a proxy has an address: whoever comes by
+// the proxy is taken to sit there.
+func (w workstations) over(proxies []netip.Prefix) (names []string) {
+	for _, proxy := range proxies {
+		names = append(names, w.at(proxy.Addr()))
+		for p, name := range w {
+			if proxy.Contains(p.Addr()) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -110,5 +112,25 @@ func TestTheQuestionIsAskedByItself(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAProxyAtAPersonalWorkstation: it is said at the start, by the name that the
+// proxy's address has, or that one of its addresses has.
+func TestAProxyAtAPersonalWorkstation(t *testing.T) {
+	c, err := loadConfig(writeConfig(t, workstationConfig), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := openWorkstations(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for proxy, said := range map[string]bool{"10.1.3.3/32": true, "10.1.3.0/28": true, "10.1.3.4/32": false, "192.0.2.0/24": false, "2001:db8::/64": true} {
+		var log bytes.Buffer
+		c.SSO.sayProxied(slog.New(slog.NewTextHandler(&log, nil)), known, []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix(proxy)})
+		if got := strings.Count(log.String(), "workstation=BUREAU-3"); got > 1 || got == 1 != said {
+			t.Errorf("%s: %s", proxy, &log)
+		}
 	}
 }
