@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,6 +63,29 @@ func TestStart(t *testing.T) {
 	}
 	if !strings.Contains(script.String(), "/cards/cps4.p12") {
 		t.Error("the script imports no card")
+	}
+}
+
+// TestStartSpeaksAsThePagesDo: what the page says to click stands there, in both
+// languages.
+func TestStartSpeaksAsThePagesDo(t *testing.T) {
+	h := demo.Start(demo.Visit{Staff: "ESSAI Dominique", Holder: "SPECIMEN Camille", Revoked: "MODELE Claude"})
+	page := get(t, h, "/").Body.String()
+	for file, keys := range map[string][]string{
+		"fr-desk.txt": {"card.lost", "card.lost.button"}, "en-desk.txt": {"card.lost", "card.lost.button"},
+		"fr-sso.txt": {"confirm.title"}, "en-sso.txt": {"confirm.title"},
+	} {
+		words, err := os.ReadFile(filepath.Join("..", "..", "web", "words", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			_, after, found := strings.Cut(string(words), "\n"+key+" = ")
+			said, _, _ := strings.Cut(after, "\n")
+			if !found || !strings.Contains(page, said) {
+				t.Errorf("%s: the page does not say %q", key, said)
+			}
+		}
 	}
 }
 
