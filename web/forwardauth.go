@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -95,13 +94,6 @@ func (d *forwardDoor) warn(r *http.Request) {
 	}
 }
 
-// forwardedRequest is what a named proxy says of a request to an application.
-type forwardedRequest struct {
-	query   forwardauth.Query
-	method  string
-	address string // of the client, for the audit
-}
-
 // serve believes a named proxy that asks in due form, and no one else.
 func (d *forwardDoor) serve(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request, forwardedRequest)) {
 	w.Header()["Cache-Control"] = noStore
@@ -139,58 +131,6 @@ func (d *forwardDoor) named(remote string) bool {
 	}
 	address := from.Addr().Unmap()
 	return slices.ContainsFunc(d.proxies, func(p netip.Prefix) bool { return p.Contains(address) })
-}
-
-// readForwarded reads the fields that a proxy must set: each once. A second
-// spelling that some servers take for the same (X_Forwarded_Host) came past the
-// proxy, and spoils the request. What is handed on to us needs no method and no
-// address: it has its own.
-func readForwarded(r *http.Request) (f forwardedRequest, ok bool) {
-	h := r.Header
-	for name := range h {
-		if strings.IndexByte(name, '_') >= 0 && strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "x-forwarded-") {
-			return f, false
-		}
-	}
-	ok = true
-	one := func(name string) string {
-		values := h[name]
-		if len(values) != 1 || values[0] == "" {
-			ok = false
-			return ""
-		}
-		return values[0]
-	}
-	f.query.Scheme, f.query.Host = one("X-Forwarded-Proto"), one("X-Forwarded-Host")
-	if !strings.HasPrefix(r.URL.Path, forwardauth.OwnPath) {
-		f.query.URI, f.method = one("X-Forwarded-Uri"), one("X-Forwarded-Method")
-	}
-	if values := h["X-Forwarded-For"]; len(values) > 0 { // the last is the one that the named proxy wrote
-		last := values[len(values)-1]
-		f.address = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-	}
-	f.query.Cookie = cookieIn(h, cookieApplication)
-	return f, ok
-}
-
-// cookieIn gives the value of a cookie; of two by one name, which no browser
-// sends, what no check accepts.
-func cookieIn(h http.Header, name string) (value string) {
-	for _, line := range h["Cookie"] {
-		for line != "" {
-			var part string
-			part, line, _ = strings.Cut(line, ";")
-			n, v, found := strings.Cut(strings.TrimSpace(part), "=")
-			if !found || n != name {
-				continue
-			}
-			if value != "" {
-				return "twice"
-			}
-			value = v
-		}
-	}
-	return value
 }
 
 // check answers the proxy. Only a pass is told with 200.
@@ -233,18 +173,6 @@ func (d *forwardDoor) refuseCheck(w http.ResponseWriter, r *http.Request, f forw
 		}
 	}
 	answerText(w, status)
-}
-
-// showsPage: somebody asked for a page, and sees where they are led (Fetch
-// Metadata §2.3).
-func (f forwardedRequest) showsPage(h http.Header) bool {
-	if f.method != http.MethodGet && f.method != http.MethodHead {
-		return false
-	}
-	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return strings.Contains(h.Get("Accept"), "text/html")
 }
 
 // tell records a refusal: each once a minute for the session, or the address,
