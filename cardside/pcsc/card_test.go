@@ -105,6 +105,7 @@ func TestCards(t *testing.T) {
 	run("another program's transaction is waited for", b.waiting)
 	run("a transaction that never ends is in use", b.giveUp)
 	run("a reset by another program before is no harm", b.resetBefore)
+	run("a program that resets the card all the time", b.resetMeanwhile)
 	run("the card is left as it stands", b.leftAlone)
 	run("no reader, no card", func(t *testing.T) { b.absent(t, lab.Readers[2].Name) })
 	run("a cold reset takes the power away", b.coldReset)
@@ -226,6 +227,54 @@ func (b *bench) resetBefore(t *testing.T) {
 	}
 	if err := selectFIDO(t.Context(), card); err != nil {
 		t.Error(err)
+	}
+}
+
+// resetMeanwhile: a program that resets the card all the time, or falls and has
+// the service do it, makes an exchange wait or fail as what it is. Now and then
+// it comes between the turn and the first command, where nobody is told of it.
+func (b *bench) resetMeanwhile(t *testing.T) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			other, err := scard.EstablishContext()
+			if err != nil {
+				continue
+			}
+			if card, err := other.Connect(b.t1.Name, scard.ShareShared, scard.ProtocolAny); err == nil {
+				card.Disconnect(scard.ResetCard) //nolint:errcheck // somebody else has its turn
+			}
+			other.Release() //nolint:errcheck // nor this
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	done := 0
+	for range 150 {
+		card, err := b.session.Connect(t.Context(), b.t1.Name, pcsc.Options{})
+		if err != nil {
+			if !errors.Is(err, pcsc.ErrReset) && !errors.Is(err, pcsc.ErrInUse) {
+				t.Fatalf("connecting: %v", err)
+			}
+			continue
+		}
+		err = selectFIDO(t.Context(), card)
+		card.Close()
+		switch {
+		case err == nil:
+			done++
+		case !errors.Is(err, pcsc.ErrReset):
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d of 150 done", done)
+	if done == 0 {
+		t.Error("none is done")
 	}
 }
 
