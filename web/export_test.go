@@ -71,7 +71,7 @@ func (l Limiter) Len() int                                     { return len(l.l.
 
 // AnswerKeys lists the words of every reason, by package and reason.
 func AnswerKeys() map[string]string {
-	all := map[string]string{}
+	all := map[string]string{"web " + string(reasonAway) + ", of an act": wordsAwayAct}
 	for reason, a := range certificateAnswers {
 		all["mtls "+string(reason)] = a.words
 	}
