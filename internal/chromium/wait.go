@@ -14,7 +14,7 @@ import (
 // itself.
 const (
 	patience     = 20 * time.Second
-	longPatience = time.Minute
+	longPatience = 2 * time.Minute
 )
 
 // glance is the pause between two looks at a page.
