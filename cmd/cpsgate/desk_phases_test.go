@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cpsgate/cardside/desk"
@@ -221,12 +222,11 @@ func TestPulledWhileBeingEmptied(t *testing.T) {
 	for _, acted := range []bool{false, true} {
 		t.Run(fmt.Sprint("acted ", acted), func(t *testing.T) {
 			g.t = t
-			pulled := false
+			var pulled atomic.Bool
 			p := g.comes(testpki.CardSpec{}, virtualcard.Options{PIN: fidoPIN, FIDO: authenticator.Options{ResetWindow: -1}, Interrupt: func(m []byte, done bool) error {
-				if m[0] != 0x07 || done != acted || pulled {
+				if m[0] != 0x07 || done != acted || !pulled.CompareAndSwap(false, true) {
 					return nil
 				}
-				pulled = true
 				return virtualcard.ErrEjected
 			}})
 			id, code := g.ticket("")
@@ -239,7 +239,7 @@ func TestPulledWhileBeingEmptied(t *testing.T) {
 			}
 			_, err := desk.Enrol(t.Context(), o)
 			var begun *desk.Unfinished
-			if !errors.As(err, &begun) || !begun.Told || begun.Left != (desk.Remains{Perhaps: desk.ChangeErase}) || !pulled {
+			if !errors.As(err, &begun) || !begun.Told || begun.Left != (desk.Remains{Perhaps: desk.ChangeErase}) || !pulled.Load() {
 				t.Fatalf("%v, %+v", err, begun)
 			}
 			if blank := p.chip.Engine().State().PINHash == nil; blank != acted {
