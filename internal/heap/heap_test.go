@@ -38,7 +38,6 @@ func TestSpareFollowsTheHeap(t *testing.T) {
 	index := make([]byte, 64<<20)
 	become("not lowered for a large heap", func(p int64) bool { return p == percent })
 	runtime.KeepAlive(index)
-	index = nil
 	become("not raised again", func(p int64) bool { return p > 100 })
 }
 
