@@ -70,7 +70,7 @@ func TestStart(t *testing.T) {
 // languages.
 func TestStartSpeaksAsThePagesDo(t *testing.T) {
 	h := demo.Start(demo.Visit{Staff: "ESSAI Dominique", Holder: "SPECIMEN Camille", Revoked: "MODELE Claude"})
-	page := get(t, h, "/").Body.String()
+	page := strings.ReplaceAll(get(t, h, "/").Body.String(), "\u00a0", " ") // the words files leave French spaces to the program
 	for file, keys := range map[string][]string{
 		"fr-desk.txt": {"card.lost", "card.lost.button"}, "en-desk.txt": {"card.lost", "card.lost.button"},
 		"fr-sso.txt": {"confirm.title"}, "en-sso.txt": {"confirm.title"},
