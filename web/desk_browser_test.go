@@ -115,11 +115,6 @@ func looks(t *testing.T, tab *chromium.Tab, name string) {
 	tab.View(1280, 844, "light")
 }
 
-func until(t *testing.T, tab *chromium.Tab, what, script string) {
-	t.Helper()
-	tab.Until(what, script)
-}
-
 // TestDeskWithoutScript: the page is looked at again by itself.
 func TestDeskWithoutScript(t *testing.T) {
 	t.Parallel()
@@ -134,7 +129,7 @@ func TestDeskWithoutScript(t *testing.T) {
 	w := h.workstation(nil)
 	w.base = origin
 	w.claims(code)
-	until(t, tab, "the page looks again", `!!document.body?.innerText.includes("Code saisi sur le poste")`)
+	tab.Until("the page looks again", `document.body.innerText.includes("Code saisi sur le poste")`)
 }
 
 // TestStaffPages: how the other pages look, and that nobody is shut out of them.

@@ -15,7 +15,7 @@ import (
 // shows so.
 func focused(t *testing.T, tab *chromium.Tab, selector string) {
 	t.Helper()
-	until(t, tab, selector+" has the focus", `document.activeElement?.matches('`+selector+`')`)
+	tab.Until(selector+" has the focus", `document.activeElement?.matches('`+selector+`')`)
 	if chromium.Eval[string](tab, `getComputedStyle(document.activeElement).outlineStyle`) == "none" {
 		t.Errorf("%s has the focus and does not show it", selector)
 	}
@@ -92,7 +92,7 @@ func TestDeskByKeyboard(t *testing.T) {
 		tab.Press(kb.Enter)
 	}
 	focused(t, tab, theField)
-	until(t, tab, "the queue", `document.querySelectorAll(".list .row").length >= 10`)
+	tab.Until("the queue", `document.querySelectorAll(".list .row").length >= 10`)
 }
 
 // enrolsBeside lets a workstation enrol the card for the ticket on the page, and
@@ -110,16 +110,16 @@ func (h *house) enrolsBeside(t *testing.T, tab *chromium.Tab, origin string, car
 	w := h.workstation(card)
 	w.base = origin
 	w.claims(code)
-	until(t, tab, "the code is gone", `!document.querySelector(".code") && document.body.innerText.includes("Code saisi sur le poste")`)
+	tab.Until("the code is gone", `!document.querySelector(".code") && document.body.innerText.includes("Code saisi sur le poste")`)
 	w.call("/enroll/step", `{"step":"card-pin","ok":false,"detail":"cpx-pin-wrong"}`)
-	until(t, tab, "what went wrong", `document.body.innerText.includes("Le code à 4 chiffres est faux")`)
+	tab.Until("what went wrong", `document.body.innerText.includes("Le code à 4 chiffres est faux")`)
 	pictures("ticket-stopped")
 	next := w.call(w.CardURL, "{}")
-	until(t, tab, "the name", `document.querySelector("h1").innerText.includes("`+card.FamilyName+" "+card.GivenName+`")`)
+	tab.Until("the name", `document.querySelector("h1").innerText.includes("`+card.FamilyName+" "+card.GivenName+`")`)
 	next = w.call("/enroll/register", w.creates(next))
-	until(t, tab, "the trial", `document.body.innerText.includes("Carte enrôlée, à essayer")`)
+	tab.Until("the trial", `document.body.innerText.includes("Carte enrôlée, à essayer")`)
 	w.call("/enroll/prove", w.signs(next))
-	until(t, tab, "the end", `document.body.innerText.includes("Carte enrôlée, en service") || document.querySelector("`+theNext+`")`)
+	tab.Until("the end", `document.body.innerText.includes("Carte enrôlée, en service") || document.querySelector("`+theNext+`")`)
 	pictures("ticket-done")
 }
 

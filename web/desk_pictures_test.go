@@ -185,7 +185,6 @@ func (g guideDesk) workstation(card *testpki.Card) *workstation {
 
 // sitting is one card from the code to the end.
 func (g guideDesk) sitting() {
-	t := g.album.t
 	g.h.person(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 60})
 	g.tab.Go(g.origin + "/desk?q=exemple")
 	g.album.show(g.tab, "desk")
@@ -195,12 +194,12 @@ func (g guideDesk) sitting() {
 	w.claims(code)
 	w.call("/enroll/step", `{"step":"card-pin","ok":true}`)
 	next := w.call(w.CardURL, "{}")
-	until(t, g.tab, "the name", `document.querySelector("h1").innerText.includes("EXEMPLE Noor")`)
+	g.tab.Until("the name", `document.querySelector("h1").innerText.includes("EXEMPLE Noor")`)
 	w.call("/enroll/step", `{"step":"pin","ok":true}`)
-	until(t, g.tab, "the choice", `document.body.innerText.includes("Choix du nouveau code")`)
+	g.tab.Until("the choice", `document.body.innerText.includes("Choix du nouveau code")`)
 	g.album.show(g.tab, "desk-choice")
 	w.call("/enroll/prove", w.signs(w.call("/enroll/register", w.creates(next))))
-	until(t, g.tab, "the end", `document.activeElement?.id === "next-ticket"`)
+	g.tab.Until("the end", `document.activeElement?.id === "next-ticket"`)
 	g.album.show(g.tab, "desk-done")
 }
 
@@ -210,7 +209,7 @@ func (g guideDesk) obstacles() {
 	w := g.workstation(nil)
 	w.call("/enroll/claim", `{"code":"`+g.opens("")+`","workstation":"GUICHET-2","reader":"Lecteur d'essai 00","applet":{"blank":false,"pinSet":true,"credentials":2}}`).decode(t, w)
 	w.call("/enroll/step", `{"step":"reset-needed"}`)
-	until(t, g.tab, "what it holds", `document.body.innerText.includes("La carte n’est pas vierge")`)
+	g.tab.Until("what it holds", `document.body.innerText.includes("La carte n’est pas vierge")`)
 	g.album.show(g.tab, "desk-reset")
 	g.tab.Type("#reset-reason", "carte d'un ancien établissement")
 	g.tab.Press(kb.Enter)
@@ -222,12 +221,12 @@ func (g guideDesk) obstacles() {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	w.call("/enroll/step", `{"step":"certificate-missing"}`)
-	until(t, g.tab, "what is missing", `document.body.innerText.includes("Certificat illisible sur ce poste")`)
+	g.tab.Until("what is missing", `document.body.innerText.includes("Certificat illisible sur ce poste")`)
 	chromium.Eval[bool](g.tab, `document.querySelector("#vouch").open = true`)
 	g.album.show(g.tab, "desk-vouch")
 	g.tab.Type("#vouch-reason", "carte d'identité vue")
 	g.tab.Press(kb.Enter)
-	until(t, g.tab, "the request", `document.body.innerText.includes("Une demande attend une autre personne")`)
+	g.tab.Until("the request", `document.body.innerText.includes("Une demande attend une autre personne")`)
 }
 
 // office is what administrators and auditors see.
@@ -236,12 +235,12 @@ func (g guideDesk) office(tab *chromium.Tab) {
 	tab.Go(g.origin + "/imports")
 	tab.Choose("#people-file", file(t, "personnes-juin.csv", "RPPS;Nom\n"+rpps(1)+";EXEMPLE\n123;EXEMPLE\n"+rpps(2)+";=EXEMPLE\n"))
 	tab.Click(`form[action$="/people"] button`)
-	until(t, tab, "the wrong rows", `document.querySelectorAll("#import-faults tbody tr").length === 2`)
+	tab.Until("the wrong rows", `document.querySelectorAll("#import-faults tbody tr").length === 2`)
 	g.album.show(tab, "imports-wrong")
 	tab.Go(g.origin + "/imports")
 	tab.Choose("#people-file", file(t, "personnes-juillet.csv", table(250)))
 	tab.Click(`form[action$="/people"] button`)
-	until(t, tab, "the check", `document.activeElement?.id === "apply-import"`)
+	tab.Until("the check", `document.activeElement?.id === "apply-import"`)
 	g.album.show(tab, "imports-checked")
 	tab.Go(g.origin + "/audit")
 	g.album.show(tab, "audit")

@@ -65,11 +65,11 @@ func TestSessionsOfAPersonLook(t *testing.T) {
 	tab := h.tabOf(h.chromium(), origin, operator)
 	for language, says := range map[string]string{"fr": "Une session ouverte", "en": "One open session"} {
 		tab.Go(origin + "/language/" + language + "?return=" + url.QueryEscape("/desk/people/"+url.PathEscape(string(who))))
-		until(t, tab, "the sessions", `document.body.innerText.includes("`+says+`")`)
+		tab.Until("the sessions", `document.body.innerText.includes("`+says+`")`)
 		tab.Click(`section[aria-labelledby="sessions"] summary`)
 		looks(t, tab, "person-sessions-"+language)
 	}
 	tab.Type("#why-sessions", "poste laissé ouvert")
 	tab.Press("\r")
-	until(t, tab, "the end", `document.body.innerText.match(/Ses sessions prennent fin|Their sessions end/) !== null`)
+	tab.Until("the end", `document.body.innerText.match(/Ses sessions prennent fin|Their sessions end/) !== null`)
 }

@@ -207,7 +207,7 @@ func TestQuestionBehindProxies(t *testing.T) {
 	state := strings.Repeat("A", 43)
 	for language, says := range map[string]string{"fr": "C’est bien vous", "en": "Is it you"} {
 		tab.Go(origin + "/language/" + language + "?return=" + url.QueryEscape("/forward-auth/enter?"+url.Values{"return": {dossier + "/x"}, "state": {state}}.Encode()))
-		until(t, tab, "the question", `document.body.innerText.includes("`+says+`")`)
+		tab.Until("the question", `document.body.innerText.includes("`+says+`")`)
 		looks(t, tab, "forward-auth-confirm-"+language)
 	}
 }

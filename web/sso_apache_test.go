@@ -70,15 +70,15 @@ func TestApache(t *testing.T) {
 	tab.FIDO2Card()
 	tab.Go(origin + "/account")
 	tab.Click("[data-passkey=add] [data-start]")
-	until(t, tab, "the passkey is added", `location.search.includes("passkey-added")`)
+	tab.Until("the passkey is added", `location.search.includes("passkey-added")`)
 	tab.Go(origin + "/account")
 	tab.Click(`form[action="/logout"] button`)
-	until(t, tab, "signed out", `location.pathname === "/signed-out"`)
+	tab.Until("signed out", `location.pathname === "/signed-out"`)
 
 	tab.Go(site + "/dossier")
-	until(t, tab, "at the doors", `location.pathname === "/" && location.host.startsWith("sso.")`)
+	tab.Until("at the doors", `location.pathname === "/" && location.host.startsWith("sso.")`)
 	tab.Click("#passkey [data-start]")
-	until(t, tab, "in the application", `location.href === "`+site+`/dossier"`)
+	tab.Until("in the application", `location.href === "`+site+`/dossier"`)
 	if text := tab.Text("body"); !strings.Contains(text, string(who)) || !strings.Contains(text, "urn:cpsgate:acr:") {
 		t.Errorf("the application sees %s", text)
 	}
@@ -86,22 +86,22 @@ func TestApache(t *testing.T) {
 	// Signing out at the application ends the session here.
 	leave := site + "/oidc/callback?logout=" + url.QueryEscape(site+"/bye")
 	chromium.Eval[string](tab, `setTimeout(() => { location = "`+leave+`" }); ""`)
-	until(t, tab, "back from signing out", `location.href.startsWith("`+site+`/bye")`)
+	tab.Until("back from signing out", `location.href.startsWith("`+site+`/bye")`)
 	if list, err := o.h.sessions.OfHolder(t.Context(), who); err != nil || len(list) != 0 {
 		t.Errorf("%d sessions are left: %v", len(list), err)
 	}
 
 	// When the session ends here, the application's ends too.
 	tab.Go(site + "/dossier")
-	until(t, tab, "at the doors again", `location.host.startsWith("sso.")`)
+	tab.Until("at the doors again", `location.host.startsWith("sso.")`)
 	tab.Click("#passkey [data-start]")
-	until(t, tab, "in the application again", `location.href === "`+site+`/dossier"`)
+	tab.Until("in the application again", `location.href === "`+site+`/dossier"`)
 	if n, err := o.h.sessions.EndOfHolder(t.Context(), who); err != nil || n != 1 {
 		t.Fatal(n, err)
 	}
 	o.provider.TellClients(t.Context())
 	tab.Go(site + "/dossier")
-	until(t, tab, "out of the application", `location.host.startsWith("sso.")`)
+	tab.Until("out of the application", `location.host.startsWith("sso.")`)
 	if e := o.h.last(sso.EventTold); e.Reason != "told" {
 		t.Errorf("%+v", e)
 	}

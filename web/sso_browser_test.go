@@ -67,18 +67,18 @@ func TestSignOnPages(t *testing.T) {
 		{"sso-activity", "site des Marronniers", `button[value="choose"]`},
 		{"sso-consent", "Laboratoire d’analyses extérieur", `button[value="agree"]`},
 	} {
-		until(t, tab, page.name, `document.body.innerText.includes("`+page.says+`") && !!document.querySelector('`+page.goes+`')`)
+		tab.Until(page.name, `document.body.innerText.includes("`+page.says+`") && !!document.querySelector('`+page.goes+`')`)
 		looks(t, tab, page.name)
 		tab.Click(page.goes)
 	}
-	until(t, tab, "back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
+	tab.Until("back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
 
 	applicationsLook(t, tab, origin)
 
 	tab.Go(origin + "/oauth/logout?" + url.Values{"client_id": {"laboratoire"}, "post_logout_redirect_uri": {origin + "/bye"}}.Encode())
 	looks(t, tab, "sso-leave")
 	tab.Click("main button.primary")
-	until(t, tab, "signed out", `!!document.querySelector('a[href$="/bye"]')`)
+	tab.Until("signed out", `!!document.querySelector('a[href$="/bye"]')`)
 	looks(t, tab, "sso-signed-out")
 }
 
@@ -95,10 +95,10 @@ func applicationsLook(t *testing.T, tab *chromium.Tab, origin string) {
 		tab.Click(`form[action="/applications"] button.primary`)
 	}
 	add("dossier", "https://dossier.hopital.test/callback")
-	until(t, tab, "the secret", `!!document.querySelector(".secret")`)
+	tab.Until("the secret", `!!document.querySelector(".secret")`)
 	looks(t, tab, "applications-secret")
 	add("autre", "http://autre.hopital.test/callback")
-	until(t, tab, "the refusal", `!!document.querySelector('main [role="alert"]')`)
+	tab.Until("the refusal", `!!document.querySelector('main [role="alert"]')`)
 	looks(t, tab, "applications-refused")
 }
 
@@ -129,16 +129,16 @@ func TestAFormOfAnotherSiteInABrowser(t *testing.T) {
 
 	tab.Go(origin + "/oauth/authorize?" + request.Encode()) // one request waits at a question
 	agree := `!!document.querySelector('button[value="agree"]')`
-	until(t, tab, "the question", agree)
+	tab.Until("the question", agree)
 	waiting := chromium.Eval[string](tab, `document.querySelector('input[name="request"]').value`)
 
 	chromium.Eval[string](tab, `setTimeout(() => { location = "`+elsewhere.URL+`" }); ""`)
-	until(t, tab, "at another site", `!!document.querySelector("#go")`)
+	tab.Until("at another site", `!!document.querySelector("#go")`)
 	tab.Click("#go")
-	until(t, tab, "the person is known", `location.pathname === "/oauth/continue" && document.body.innerText.includes("Camille EXEMPLE") && `+agree)
+	tab.Until("the person is known", `location.pathname === "/oauth/continue" && document.body.innerText.includes("Camille EXEMPLE") && `+agree)
 
 	// The first is answered as if nothing had come between.
 	chromium.Eval[string](tab, `document.querySelectorAll('input[name="request"]').forEach(i => { i.value = "`+waiting+`" }); ""`)
 	tab.Click(`button[value="agree"]`)
-	until(t, tab, "back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
+	tab.Until("back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
 }

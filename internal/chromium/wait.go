@@ -42,12 +42,14 @@ func again(ctx context.Context, step func(context.Context) error) error {
 }
 
 // Until looks at the page until a condition in JavaScript, which changes nothing
-// in it, is true or a promise of that, on whichever page follows this one.
+// in it, is true or a promise of that, on whichever page follows this one. What
+// the condition asks of an element that is not there yet (a TypeError) is not so yet.
 func (tab *Tab) Until(what, condition string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, longPatience)
 	defer cancel()
-	look := chromedp.Evaluate[bool]("!!document.body && Promise.resolve("+condition+").then(so => !!so)", // between two pages there is no body
+	look := chromedp.Evaluate[bool](
+		"(async () => !!("+condition+"))().catch(e => { if (e instanceof TypeError) return false; throw e })",
 		func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) })
 	for {
 		var so bool

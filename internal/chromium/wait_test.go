@@ -58,6 +58,23 @@ func TestPromisesAreWaitedFor(t *testing.T) {
 	}
 }
 
+// TestElementsThatComeLater: a condition may ask things of an element that is not
+// there yet.
+func TestElementsThatComeLater(t *testing.T) {
+	Need(t)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<main></main><script>
+			setTimeout(() => document.querySelector("main").innerHTML = "<h1>her</h1>", 200)
+			setTimeout(() => document.querySelector("h1").append("e"), 400)
+		</script>`)
+	}))
+	defer s.Close()
+	tab := Start(t, NewHome(t)).Tab(t)
+	tab.Go(s.URL)
+	tab.Until("the heading", `document.querySelector("h1").innerText === "here"`)
+}
+
 // TestAgain: a step is tried again because its page went away, and for nothing else.
 func TestAgain(t *testing.T) {
 	gone := &cdproto.Error{Code: -32000, Message: "Could not find node with given id"}

@@ -102,14 +102,14 @@ func TestTwoApplicationsOneSession(t *testing.T) {
 	tab.Go(stock + "/articles/2")
 	tab.WaitFor("#out")
 	tab.Click("#out")
-	until(t, tab, "signed out at the other", `!location.pathname.startsWith("/articles")`)
+	tab.Until("signed out at the other", `!location.pathname.startsWith("/articles")`)
 	asksToSignIn(t, h, tab, dossier)
 
 	h.entersStock(tab, stock)
 	opens(t, tab, dossier+"/patients/3", "Camille EXEMPLE", "fido2")
 	h.cpsgate("card", "revoke", "--data", h.path("data"), "--reason", "perdue", card.TokenID)
 	since := time.Now()
-	until(t, tab, "the open page's calls are refused", `fetch("/patients/3").then(answer => answer.status === 401)`)
+	tab.Until("the open page's calls are refused", `fetch("/patients/3").then(answer => answer.status === 401)`)
 	if took := time.Since(since); took > endsWithin {
 		t.Errorf("the session outlived its card by %v; %v at most", took, endsWithin)
 	}
@@ -123,7 +123,7 @@ func TestTwoApplicationsOneSession(t *testing.T) {
 func (h *hospital) entersStock(tab *chromium.Tab, stock string) {
 	h.t.Helper()
 	tab.Go(stock + "/articles")
-	until(h.t, tab, "at the doors", `location.origin === "`+h.main+`"`)
+	tab.Until("at the doors", `location.origin === "`+h.main+`"`)
 	byPasskey(tab)
 	knows(h.t, tab, stock+"/articles", "Camille EXEMPLE", "user")
 }

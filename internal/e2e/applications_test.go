@@ -92,7 +92,7 @@ func asksToSignIn(t *testing.T, h *hospital, tab *chromium.Tab, origin string) {
 func (h *hospital) signsOut(tab *chromium.Tab) {
 	h.t.Helper()
 	tab.Click("#out")
-	until(h.t, tab, "signed out", `location.href.startsWith("`+h.main+`/signed-out")`)
+	tab.Until("signed out", `location.href.startsWith("`+h.main+`/signed-out")`)
 	tab.WaitFor("main h1")
 }
 
@@ -141,7 +141,7 @@ func TestApplicationsBehindNginx(t *testing.T) {
 
 	h.cpsgate("card", "revoke", "--data", h.path("data"), "--reason", "perdue", card.TokenID)
 	since := time.Now()
-	until(t, tab, "the open page's calls are refused", `fetch("/patients/2").then(answer => answer.status === 401)`)
+	tab.Until("the open page's calls are refused", `fetch("/patients/2").then(answer => answer.status === 401)`)
 	if took := time.Since(since); took > endsWithin {
 		t.Errorf("the session outlived its card by %v; %v at most", took, endsWithin)
 	}

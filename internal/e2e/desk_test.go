@@ -19,29 +19,18 @@ const (
 // endsWithin is how long a session may outlive its card.
 const endsWithin = 2 * time.Second
 
-// until waits for something to be so on a page, without touching it.
-func until(t *testing.T, tab *chromium.Tab, what, script string) {
-	t.Helper()
-	tab.Until(what, script)
-}
-
-func shows(t *testing.T, tab *chromium.Tab, text string) {
-	t.Helper()
-	tab.Shows(text)
-}
-
 // enrols goes from a ticket to a passkey at the desk, and holds the desk's page
 // against each step as it happens.
 func (s *staff) enrols(p *professional) {
 	p.t.Helper()
 	tab := s.operator
 	w := p.cardside("enroll", s.opensTicket(""), "--module", p.token.Module, "--workstation", "GUICHET-2", "--card-pin-fd", "3", "--pin-fd", "4")
-	shows(p.t, tab, "Code saisi sur le poste")
-	shows(p.t, tab, "code à 4 chiffres")
+	tab.Shows("Code saisi sur le poste")
+	tab.Shows("code à 4 chiffres")
 	pictures(p.t, tab, "desk-card-pin")
 	w.types(w.cardPIN, holderCode)
-	until(p.t, tab, "whose card it is", `document.querySelector("h1").innerText.includes("`+p.card.FamilyName+`")`)
-	until(p.t, tab, "the PIN is being chosen", `document.querySelectorAll(".passed li").length >= 6`)
+	tab.Until("whose card it is", `document.querySelector("h1").innerText.includes("`+p.card.FamilyName+`")`)
+	tab.Until("the PIN is being chosen", `document.querySelectorAll(".passed li").length >= 6`)
 	pictures(p.t, tab, "desk-new-pin")
 	w.types(w.pin, fidoPIN)
 	var outcome struct {
@@ -55,7 +44,7 @@ func (s *staff) enrols(p *professional) {
 	if outcome.Passkey.State != "active" || outcome.Proof != "same-card" || outcome.Requests > 6 {
 		p.t.Errorf("%+v", outcome)
 	}
-	until(p.t, tab, "the end, and what comes next under Enter", `document.activeElement?.id === "next-ticket"`)
+	tab.Until("the end, and what comes next under Enter", `document.activeElement?.id === "next-ticket"`)
 	pictures(p.t, tab, "desk-done")
 	if strings.Contains(w.said.String(), fidoPIN) || strings.Contains(tab.Text("main"), fidoPIN) {
 		p.t.Error("the PIN is shown")
@@ -122,11 +111,11 @@ func TestDeskToSignInToLostCard(t *testing.T) {
 	reported := time.Now()
 	s.operator.Press(chromium.KeyEnter)
 	p.shut(session, reported, "card-suspended", "passkey-suspended")
-	shows(t, s.operator, "C’est fait, et inscrit au journal.")
+	s.operator.Shows("C’est fait, et inscrit au journal.")
 
 	s.writes("reactivate", "Remettre en service", "retrouvée")
 	s.operator.Press(chromium.KeyEnter)
-	shows(t, s.operator, "Une autre personne doit l’approuver")
+	s.operator.Shows("Une autre personne doit l’approuver")
 	s.approves("Remettre une carte en service")
 
 	session = p.signsIn()

@@ -42,14 +42,14 @@ func TestDeskVouches(t *testing.T) {
 
 	w := p.cardside("enroll", s.opensTicket(p.card.IdNat), "--module", "/nowhere/module.so", "--workstation", "GUICHET-2", "--pin-fd", "4")
 	s.operator.WaitFor("#vouch summary")
-	shows(t, s.operator, "GUICHET-2")
+	s.operator.Shows("GUICHET-2")
 	s.operator.Click("#vouch summary")
 	s.operator.Type("#vouch-reason", "carte d’identité vue, module absent")
 	s.operator.Press(chromium.KeyEnter)
-	shows(t, s.operator, "Une demande attend une autre personne")
+	s.operator.Shows("Une demande attend une autre personne")
 	pictures(t, s.operator, "desk-vouch-asked")
 	s.approves("Enrôler sans le certificat de la carte")
-	shows(t, s.operator, "Garantie du guichet – donnée")
+	s.operator.Shows("Garantie du guichet – donnée")
 	w.types(w.pin, fidoPIN)
 	var outcome deskOutcome
 	w.reads(&outcome)
@@ -57,7 +57,7 @@ func TestDeskVouches(t *testing.T) {
 	if outcome.Passkey.State != "active" || outcome.Proof != "desk" || outcome.TokenID != "" {
 		t.Errorf("%+v", outcome)
 	}
-	until(t, s.operator, "the end", `document.activeElement?.id === "next-ticket"`)
+	s.operator.Until("the end", `document.activeElement?.id === "next-ticket"`)
 	p.signsIn()
 	s.recorded("ticket.desk-proof")
 }
@@ -77,7 +77,7 @@ func TestDeskResets(t *testing.T) {
 	s.operator.WaitFor("#reset-reason")
 	s.operator.Type("#reset-reason", "code oublié, le porteur est d’accord")
 	s.operator.Press(chromium.KeyEnter)
-	shows(t, s.operator, "Une demande attend une autre personne")
+	s.operator.Shows("Une demande attend une autre personne")
 	if !reflect.DeepEqual(p.chip.Engine().State(), before) {
 		t.Error("the card was written to before anybody approved")
 	}
@@ -93,7 +93,7 @@ func TestDeskResets(t *testing.T) {
 	if after := p.chip.Engine().State(); len(after.Credentials) != 1 || bytes.Equal(after.MasterKey, before.MasterKey) {
 		t.Error("it was not emptied")
 	}
-	until(t, s.operator, "the end", `document.activeElement?.id === "next-ticket"`)
+	s.operator.Until("the end", `document.activeElement?.id === "next-ticket"`)
 	p.signsIn()
 	s.recorded("ticket.reset")
 }

@@ -47,7 +47,7 @@ func TestIntegrateByHand(t *testing.T) {
 	tab.Go(strings.TrimSpace(said[at:]))
 	tab.WaitFor(`a[data-door="card"]`)
 	tab.Click(`a[data-door="card"]`)
-	until(t, tab, "back at the application", `location.href.startsWith("`+back.URL+`/callback?")`)
+	tab.Until("back at the application", `location.href.startsWith("`+back.URL+`/callback?")`)
 	code := chromium.Eval[string](tab, `new URL(location.href).searchParams.get("code") + " " + new URL(location.href).searchParams.get("iss")`)
 	code, issuer, _ := strings.Cut(code, " ")
 	if issuer != d.Main {

@@ -109,7 +109,7 @@ func TestTwoNodesOnRedis(t *testing.T) {
 	h.entersStock(tab, stock)
 	opens(t, tab, dossier+"/patients/2", "Camille EXEMPLE", "fido2")
 	h.cpsgate("card", "revoke", "--data", h.path("data"), "--reason", "perdue", card.TokenID)
-	until(t, tab, "the open page's calls are refused", `fetch("/patients/2").then(answer => answer.status === 401)`)
+	tab.Until("the open page's calls are refused", `fetch("/patients/2").then(answer => answer.status === 401)`)
 	asksToSignIn(t, h, tab, dossier)
 	h.outOfStock(tab, stock)
 
@@ -132,17 +132,17 @@ func (h *hospital) withoutRedis(server *redislab.Server, dossier, stock string) 
 	knows(h.t, tab, dossier+"/patients", "Dominique MODELE", "cps")
 
 	server.Kill()
-	until(h.t, tab, "the application is closed", `fetch("/patients").then(answer => answer.status === 500 || answer.status === 503)`)
+	tab.Until("the application is closed", `fetch("/patients").then(answer => answer.status === 500 || answer.status === 503)`)
 	for _, address := range []string{h.main + "/account", h.main + "/login/card", stock + "/articles"} {
 		tab.Go(address)
-		until(h.t, tab, address+" says so", `location.origin === "`+h.main+`" && document.body.innerText.includes("Nous ne pouvons pas vérifier votre session pour le moment")`)
+		tab.Until(address+" says so", `location.origin === "`+h.main+`" && document.body.innerText.includes("Nous ne pouvons pas vérifier votre session pour le moment")`)
 	}
 	tab.Go(h.main + "/account")
-	until(h.t, tab, "503 and when to try again", `fetch("/account").then(answer => answer.status === 503 && answer.headers.get("Retry-After") === "5")`)
+	tab.Until("503 and when to try again", `fetch("/account").then(answer => answer.status === 503 && answer.headers.get("Retry-After") === "5")`)
 	if err := server.Restart(); err != nil {
 		h.t.Fatal(err)
 	}
-	until(h.t, tab, "the page goes on by itself", `document.body.innerText.includes("Vous avez été déconnecté")`)
+	tab.Until("the page goes on by itself", `document.body.innerText.includes("Vous avez été déconnecté")`)
 	h.heals(tab, dossier)
 }
 

@@ -26,7 +26,7 @@ func (h *hospital) openDesk() *staff {
 	s.operator, s.approver = h.signedIn(s.admin), h.signedIn(s.second)
 	s.operator.Go(h.main + "/desk/people/" + url.PathEscape(s.admin.IdNat))
 	s.operator.Click(`form[action$="/roles/grant"]:has(input[value="operator"]) button`)
-	shows(h.t, s.operator, "Une autre personne doit l’approuver")
+	s.operator.Shows("Une autre personne doit l’approuver")
 	s.operator.Go(h.main + "/desk")
 	wantText(h.t, s.operator, "h1", "Cette page n’est pas ouverte à votre compte") // not yet
 	s.approves("Accorder le rôle")
@@ -62,14 +62,14 @@ func (s *staff) approves(what string) {
 	s.approver.Go(s.main + "/desk/approvals")
 	wantText(s.t, s.approver, ".row h3", what)
 	s.approver.Click(`form[action$="/approve"] button`)
-	shows(s.t, s.approver, "La demande est approuvée, et l’acte est fait.")
+	s.approver.Shows("La demande est approuvée, et l’acte est fait.")
 }
 
 // opensTicket opens one by the keyboard alone, for somebody or for whom the card
 // will name, and reads its code off the page.
 func (s *staff) opensTicket(who string) (code string) {
 	s.t.Helper()
-	until(s.t, s.operator, "the field has the focus", `document.activeElement?.id === "who"`)
+	s.operator.Until("the field has the focus", `document.activeElement?.id === "who"`)
 	if who != "" {
 		s.operator.Press(who)
 	}
@@ -82,11 +82,11 @@ func (s *staff) opensTicket(who string) (code string) {
 func (s *staff) finds(card *testpki.Card) {
 	s.t.Helper()
 	s.operator.Click(`nav a[href="/desk/people"]`)
-	until(s.t, s.operator, "the field has the focus", `document.activeElement?.id === "q"`)
+	s.operator.Until("the field has the focus", `document.activeElement?.id === "q"`)
 	s.operator.Press(card.FamilyName)
 	s.operator.Press(chromium.KeyEnter)
 	s.operator.Click(`a[href$="/people/` + url.PathEscape(card.IdNat) + `"]`)
-	until(s.t, s.operator, "the person's page", `document.querySelector("h1").innerText.includes("`+card.IdNat+`")`)
+	s.operator.Until("the person's page", `document.querySelector("h1").innerText.includes("`+card.IdNat+`")`)
 }
 
 // writes opens an act on the card of the page, by the words that the guide names
@@ -98,5 +98,5 @@ func (s *staff) writes(act, words, why string) {
 	s.operator.Click(`details:has(` + form + `) summary`)
 	s.operator.Type(form+` input[name="reason"]`, why)
 	s.operator.Press(chromium.KeyTab)
-	until(s.t, s.operator, "the button has the focus", `document.activeElement?.matches('`+form+` button')`)
+	s.operator.Until("the button has the focus", `document.activeElement?.matches('`+form+` button')`)
 }
