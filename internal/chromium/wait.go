@@ -48,8 +48,8 @@ func (tab *Tab) Until(what, condition string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, longPatience)
 	defer cancel()
-	look := chromedp.Evaluate[bool](
-		"(async () => !!("+condition+"))().catch(e => { if (e instanceof TypeError) return false; throw e })",
+	look := chromedp.Evaluate[bool]( // between two pages there is no body
+		"(async () => !!document.body && !!(await ("+condition+")))().catch(e => { if (e instanceof TypeError) return false; throw e })",
 		func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) })
 	for {
 		var so bool
