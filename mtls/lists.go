@@ -67,9 +67,11 @@ func (j *judgement) lists(q question) ([]evidenceList, []fault) {
 	return found, faults
 }
 
+// keepNewest: lists of two keys that bear one name are numbered apart, so both
+// count.
 func keepNewest(found []evidenceList, list evidenceList) []evidenceList {
 	for i := range found {
-		if sameScope(found[i].complete, list.complete) {
+		if found[i].signer.Equal(list.signer) && sameScope(found[i].complete, list.complete) {
 			if newer(list.complete, found[i].complete) {
 				found[i] = list
 			}

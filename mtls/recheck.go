@@ -1,9 +1,11 @@
 package mtls
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"cpsgate/identity"
@@ -33,19 +35,89 @@ func (j *judgement) stored(c identity.Certificate) *Refusal {
 	case j.now.After(c.NotAfter):
 		return refuse(Expired, "RFC 5280 §6.1.3 (a)(2)", "expired on "+c.NotAfter.UTC().Format(time.RFC3339))
 	}
-	worst := refuse(UntrustedIssuer, "RFC 5280 §6.1", "its issuer "+c.Issuer+" is not held any more")
-	for _, issuer := range j.trust.issuersByKey(c.IssuerKey) {
-		r := j.storedUnder(issuer, serial)
-		if r == nil || r.Reason == Revoked {
+	issuers := j.trust.issuersByKey(c.IssuerKey)
+	if len(issuers) == 0 {
+		return refuse(UntrustedIssuer, "RFC 5280 §6.1", "its issuer "+c.Issuer+" is not held any more")
+	}
+	return j.storedUnderName(issuers, serial)
+}
+
+// storedUnderName judges a remembered serial under all authorities of its
+// issuer's name. Which of their keys signed it is not remembered: a list of any
+// of them that holds the serial revokes it, for a name gives a serial once (RFC
+// 5280 §4.1.2.2); and it is good only if all is well under each key that has a
+// path to an anchor. Whether an authority's own revocation reaches it is then
+// for nobody to say unless it befell them all.
+func (j *judgement) storedUnderName(issuers []*x509.Certificate, serial *big.Int) *Refusal {
+	var pathless, revoked, doubt *Refusal
+	vouched := false
+	for _, same := range byPublicKey(issuers) {
+		r := j.storedUnderKey(same, serial)
+		switch {
+		case r == nil:
+			vouched = true
+		case r.Reason == Revoked && r.authority == nil:
 			return r
+		case r.Reason == Revoked:
+			revoked = r
+		case r.Reason == UntrustedIssuer:
+			pathless = r
+		default:
+			doubt = r
 		}
-		worst = r
+	}
+	switch {
+	case doubt != nil:
+		return doubt
+	case revoked != nil && vouched:
+		return refuse(RevocationUnavailable, clauseRevocation, "which of the keys of "+nameOf(issuers[0])+" signed it is not known, and "+revoked.Detail)
+	case revoked != nil:
+		return revoked
+	case vouched:
+		return nil
+	}
+	return pathless
+}
+
+// byPublicKey puts the certificates of one key together, in order.
+func byPublicKey(certificates []*x509.Certificate) [][]*x509.Certificate {
+	var groups [][]*x509.Certificate
+	for _, c := range certificates {
+		i := slices.IndexFunc(groups, func(g []*x509.Certificate) bool {
+			return bytes.Equal(g[0].RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo)
+		})
+		if i < 0 {
+			groups = append(groups, nil)
+			i = len(groups) - 1
+		}
+		groups[i] = append(groups[i], c)
+	}
+	return groups
+}
+
+// storedUnderKey judges it under the certificates of one key, of which one must
+// do and none be revoked.
+func (j *judgement) storedUnderKey(issuers []*x509.Certificate, serial *big.Int) *Refusal {
+	var worst *Refusal
+	good := false
+	for _, issuer := range issuers {
+		r := j.storedUnder(issuer, serial)
+		switch {
+		case r == nil:
+			good = true
+		case r.Reason == Revoked:
+			return r
+		case worst == nil || worst.Reason == UntrustedIssuer:
+			worst = r
+		}
+	}
+	if good {
+		return nil
 	}
 	return worst
 }
 
-// storedUnder judges a remembered serial under one of the certificates that
-// its issuer's name has here.
+// storedUnder judges it under one certificate.
 func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refusal {
 	if j.policy.Profile == ProfileCPS {
 		if r := checkIssuer(issuer, j.policy); r != nil {
@@ -57,7 +129,9 @@ func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refu
 		return untrusted(err)
 	}
 	var worst *Refusal
+	before := len(j.allowed)
 	for _, p := range above {
+		j.allowed = j.allowed[:before]
 		r := j.status(question{serial: serial, issuer: issuer, path: p})
 		if r == nil {
 			r = j.authorities(p)

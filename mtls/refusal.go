@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"crypto/x509"
 	"time"
 
 	"cpsgate/identity"
@@ -53,6 +54,8 @@ type Refusal struct {
 	ClaimedSubject string
 	// Err is what lies behind, if anything does.
 	Err error
+
+	authority *x509.Certificate // Revoked: the one of the path that is; nil: the certificate itself
 }
 
 func (r *Refusal) Error() string {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 )
@@ -98,11 +99,13 @@ func (j *judgement) status(q question) *Refusal {
 	}
 	usable, faults, revoked := j.byCRL(q, rule)
 	if revoked != nil {
+		revoked.authority = q.authority
 		return j.refused(ruleRevocation, revoked)
 	}
 	if rule.OCSP == OCSPAlways || rule.OCSP == OCSPIfCRLUnavailable && !usable {
 		good, more, revoked := j.byOCSP(q)
 		if revoked != nil {
+			revoked.authority = q.authority
 			return j.refused(ruleRevocation, revoked)
 		}
 		usable = usable || good
@@ -114,14 +117,24 @@ func (j *judgement) status(q question) *Refusal {
 	return j.unknown(q, rule, faults)
 }
 
+// own: signed by the very certificate that issued the one in question. While
+// such a list is held, those of other keys under the issuer's name may revoke,
+// and tell of nobody that they are good: they may be about what those keys
+// signed.
+func (q question) own(list evidenceList) bool { return list.signer.Equal(q.issuer) }
+
 // byCRL: usable means that a list which may be used does not hold the serial.
 func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, faults []fault, revoked *Refusal) {
 	lists, faults := j.lists(q)
+	own := slices.ContainsFunc(lists, q.own)
 	for _, list := range lists {
 		j.explainList(q, list)
 		if entry, found := list.find(q.serial); found {
 			return false, nil, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
 				q, entry.Reason, entry.Date.Format(time.DateOnly), list))
+		}
+		if own && !q.own(list) {
+			continue
 		}
 		until, bounded := rule.usableUntil(list.nextUpdate())
 		if bounded && j.now.After(until) {
