@@ -38,6 +38,9 @@ func apacheSite(t testing.TB, values ...string) string {
 	return text
 }
 
+// farewell is the page that the site shows to those who have signed out.
+const farewell = "<!doctype html><title>Au revoir</title><p>Vous avez quitté le dossier."
+
 // TestApache: Debian's mod_auth_openidc, set up as docs/integrate.md says, signs
 // a person in by passkey in a real Chromium; signing out there ends all; and
 // when all of a person's sessions are ended here, the module is told and forgets.
@@ -45,25 +48,8 @@ func TestApache(t *testing.T) {
 	chromium.Need(t)
 	proxies.NeedApache(t)
 	o, origin := chromiumSignOn(t)
-	address := proxies.FreeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
-	site := "https://app.localhost:" + port
-	secret, err := o.provider.Clients().Add(t.Context(), sso.Client{
-		ID: "dossier", Name: "Dossier patient", RedirectURIs: []string{site + "/oidc/callback"}, PostLogoutURIs: []string{site + "/bye"},
-		BackChannelLogout: site + "/oidc/callback?logout=backchannel", Claims: sso.ShapePSC,
-	})
-	must(t, err)
-	behind := &application{}
-	backend := o.h.answering(behind)
-	folder := t.TempDir()
-	pair, err := o.h.pki.ServerCertificate("app.localhost")
-	must(t, err)
-	certificate, key := proxies.WritePair(t, folder, "app", pair)
-	root := proxies.Readable(t, proxies.WriteRoot(t, folder, o.h.pki.ServerRoot()))
-	proxies.Apache(t, address, apacheSite(t,
-		"https://sso.example.fr", origin, "https://dossier.example.fr", site, "*:443", address, "dossier.example.fr", "app.localhost",
-		"/etc/ssl/dossier.pem", certificate, "/etc/ssl/private/dossier.key", key, "/etc/ssl/certs/ca-certificates.crt", root,
-		"SECRET", secret, "PASSPHRASE", "une phrase de passe d'essai", "http://127.0.0.1:8080/", "http://"+backend+"/"))
+	behind := o.behindApache(t, origin)
+	site := behind.site
 
 	who, _ := o.h.person(testpki.CardSpec{FamilyName: "EXEMPLE", GivenName: "Camille", Profession: 10})
 	tab := o.h.tabOf(o.h.chromium(), origin, who)
@@ -87,6 +73,9 @@ func TestApache(t *testing.T) {
 	leave := site + "/oidc/callback?logout=" + url.QueryEscape(site+"/bye")
 	chromium.Eval[string](tab, `setTimeout(() => { location = "`+leave+`" }); ""`)
 	tab.Until("back from signing out", `location.href.startsWith("`+site+`/bye")`)
+	if text := tab.Text("body"); !strings.Contains(text, "Vous avez quitté le dossier.") {
+		t.Errorf("after signing out: %s", text)
+	}
 	if list, err := o.h.sessions.OfHolder(t.Context(), who); err != nil || len(list) != 0 {
 		t.Errorf("%d sessions are left: %v", len(list), err)
 	}
@@ -105,6 +94,39 @@ func TestApache(t *testing.T) {
 	if e := o.h.last(sso.EventTold); e.Reason != "told" {
 		t.Errorf("%+v", e)
 	}
+}
+
+// apacheFront is Apache with mod_auth_openidc before an application.
+type apacheFront struct {
+	site, address string
+	app           *application
+}
+
+// behindApache registers an application and puts it behind Apache.
+func (o *signOn) behindApache(t *testing.T, origin string) apacheFront {
+	t.Helper()
+	address := proxies.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	site := "https://app.localhost:" + port
+	secret, err := o.provider.Clients().Add(t.Context(), sso.Client{
+		ID: "dossier", Name: "Dossier patient", RedirectURIs: []string{site + "/oidc/callback"}, PostLogoutURIs: []string{site + "/bye"},
+		BackChannelLogout: site + "/oidc/callback?logout=backchannel", Claims: sso.ShapePSC,
+	})
+	must(t, err)
+	behind := &application{}
+	backend := o.h.answering(behind)
+	folder := t.TempDir()
+	pair, err := o.h.pki.ServerCertificate("app.localhost")
+	must(t, err)
+	certificate, key := proxies.WritePair(t, folder, "app", pair)
+	root := proxies.Readable(t, proxies.WriteRoot(t, folder, o.h.pki.ServerRoot()))
+	proxies.Apache(t, address, apacheSite(t,
+		"https://sso.example.fr", origin, "https://dossier.example.fr", site, "*:443", address, "dossier.example.fr", "app.localhost",
+		"/etc/ssl/dossier.pem", certificate, "/etc/ssl/private/dossier.key", key, "/etc/ssl/certs/ca-certificates.crt", root,
+		"/var/www/bye.html", proxies.Readable(t, proxies.WriteFile(t, folder, "bye.html", []byte(farewell))),
+		"SECRET", secret, "PASSPHRASE", "une phrase de passe d'essai", "http://127.0.0.1:8080/", "http://"+backend+"/"))
+
+	return apacheFront{site, address, behind}
 }
 
 // chromiumSignOn is single sign-on that a real browser can reach.

@@ -57,6 +57,7 @@ func (h *hospital) behindApache(origin string) {
 		"https://dossier.example.fr", origin, "*:443", address, "dossier.example.fr", u.Hostname(),
 		"/etc/ssl/dossier.pem", certificate, "/etc/ssl/private/dossier.key", key,
 		"/etc/ssl/certs/ca-certificates.crt", root,
+		"/var/www/bye.html", proxies.Readable(h.t, proxies.WriteFile(h.t, folder, "bye.html", []byte("<!doctype html><title>Au revoir</title>"))),
 		"SECRET", strings.TrimSpace(string(secret)), "PASSPHRASE", "une phrase de passe d'essai", "http://127.0.0.1:8080/", app.URL+"/"))
 }
 

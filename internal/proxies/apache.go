@@ -26,11 +26,16 @@ LoadModule mpm_event_module %[2]s/mod_mpm_event.so
 LoadModule authn_core_module %[2]s/mod_authn_core.so
 LoadModule authz_core_module %[2]s/mod_authz_core.so
 LoadModule authz_user_module %[2]s/mod_authz_user.so
+LoadModule alias_module %[2]s/mod_alias.so
+LoadModule mime_module %[2]s/mod_mime.so
 LoadModule headers_module %[2]s/mod_headers.so
 LoadModule ssl_module %[2]s/mod_ssl.so
 LoadModule proxy_module %[2]s/mod_proxy.so
 LoadModule proxy_http_module %[2]s/mod_proxy_http.so
 LoadModule auth_openidc_module %[2]s/mod_auth_openidc.so
+TypesConfig /dev/null
+AddType text/html .html
+AddDefaultCharset utf-8
 SSLSessionCache none
 Listen %[3]s
 %[4]s
