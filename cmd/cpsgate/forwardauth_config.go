@@ -33,6 +33,9 @@ type ApplicationConfig struct {
 	// Rules of its paths: that of the longest path holds, and a path without
 	// one is refused. No rules: whoever is signed in may pass.
 	Rules []ForwardRuleConfig `yaml:"rules"`
+	// Fields that it is told beside Remote-User, Remote-Name and Remote-Groups;
+	// default X-Cpsgate-Method, X-Cpsgate-Acr, X-Cpsgate-Session, X-Cpsgate-Token.
+	Fields []string `yaml:"fields"`
 }
 
 // ForwardRuleConfig is what a path and all below it asks. What is left out asks
@@ -107,7 +110,7 @@ func (c *ForwardAuthConfig) prefixes() ([]netip.Prefix, error) {
 
 // application is what the configuration says, as the gate takes it.
 func (a ApplicationConfig) application(levels sso.Levels) forwardauth.Application {
-	application := forwardauth.Application{Origin: a.Origin}
+	application := forwardauth.Application{Origin: a.Origin, Fields: a.Fields}
 	for _, r := range a.Rules {
 		demand, leveled := levels.AtLeast(r.ACR)
 		if !leveled {

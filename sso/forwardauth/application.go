@@ -17,6 +17,9 @@ type Application struct {
 	// Rules of its paths; that of the longest path holds. Where none does, the
 	// request is refused; without any rule, whoever is signed in may pass.
 	Rules []Rule
+	// Fields that it is told beside Remote-User, Remote-Name and Remote-Groups;
+	// nil: DefaultFields.
+	Fields []string
 }
 
 // Rule is what a path, and all below it, asks of who comes.
@@ -41,6 +44,7 @@ type host struct {
 	rules     []Rule   // the longest path first
 	folded    []Rule   // the same, their paths folded
 	single    [][]Rule // each alone, as rulesOf gives it
+	told      []string // names of the fields of its answers
 }
 
 func newHost(a Application) (*host, error) {
@@ -49,6 +53,9 @@ func newHost(a Application) (*host, error) {
 		return nil, fmt.Errorf("application %q: not of the form https://host or https://host:port, in lower-case ASCII", a.Origin)
 	}
 	h := &host{Application: a, authority: u.Host, rules: slices.Clone(a.Rules)}
+	if h.told, err = a.fields(); err != nil {
+		return nil, fmt.Errorf("application %s: %w", a.Origin, err)
+	}
 	seen := map[string]bool{}
 	for _, r := range h.rules {
 		if err := r.check(); err != nil {
@@ -67,6 +74,22 @@ func newHost(a Application) (*host, error) {
 		h.folded = append(h.folded, r)
 	}
 	return h, nil
+}
+
+// fields gives the names of what the application is told, in the order of
+// FieldNames.
+func (a Application) fields() ([]string, error) {
+	more := a.Fields
+	if more == nil {
+		more = DefaultFields()
+	}
+	for _, name := range more {
+		if !slices.Contains(FieldNames(), name) {
+			return nil, fmt.Errorf("field %q: none of %s", name, strings.Join(FieldNames(), ", "))
+		}
+	}
+	always := []string{FieldUser, FieldName, FieldGroups}
+	return slices.DeleteFunc(FieldNames(), func(name string) bool { return !slices.Contains(always, name) && !slices.Contains(more, name) }), nil
 }
 
 // plainHost: what a browser leaves as it is. Names beyond ASCII are written in

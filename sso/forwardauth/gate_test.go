@@ -17,7 +17,7 @@ import (
 )
 
 func TestAPassTellsWhoItIs(t *testing.T) {
-	h := newGatehouse(t)
+	h := newGatehouse(t, forwardauth.Application{Origin: records, Fields: forwardauth.FieldNames()})
 	pass, err := h.Check(t.Context(), ask(records, "/patients?id=1", h.cookieFor(records, h.open(byCard(doctor)))))
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +55,41 @@ func TestAPassTellsWhoItIs(t *testing.T) {
 		if claims[name] != want {
 			t.Errorf("claim %s is %v, want %v", name, claims[name], want)
 		}
+	}
+}
+
+// TestAPassTellsWhatTheApplicationWants: the person always, and beside that what
+// its application names; nothing is signed that nobody gets.
+func TestAPassTellsWhatTheApplicationWants(t *testing.T) {
+	const person = "Remote-User Remote-Name Remote-Groups"
+	for _, c := range []struct {
+		name   string
+		fields []string
+		want   string
+		signed int
+	}{
+		{"by default", nil, person + " X-Cpsgate-Method X-Cpsgate-Acr X-Cpsgate-Session X-Cpsgate-Token", 1},
+		{"nothing more", []string{}, person, 0},
+		{"its own choice", []string{"X-Cpsgate-Structure", "X-Cpsgate-Profession"}, person + " X-Cpsgate-Profession X-Cpsgate-Structure", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newGatehouse(t, forwardauth.Application{Origin: records, Fields: c.fields})
+			pass, err := h.Check(t.Context(), ask(records, "/", h.cookieFor(records, h.open(byCard(doctor)))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, f := range pass.Fields {
+				names = append(names, f.Name)
+			}
+			if got := strings.Join(names, " "); got != c.want || h.signed != c.signed {
+				t.Errorf("got %q, want %q; %d tokens signed, want %d", got, c.want, h.signed, c.signed)
+			}
+		})
+	}
+	o := newGatehouse(t).options([]forwardauth.Application{{Origin: records, Fields: []string{"X-Cpsgate-Secret"}}})
+	if _, err := forwardauth.New(o); err == nil || !strings.Contains(err.Error(), `"X-Cpsgate-Secret"`) {
+		t.Errorf("a field that is none: %v", err)
 	}
 }
 

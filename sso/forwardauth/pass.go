@@ -78,12 +78,15 @@ func (g *Gate) pass(ctx context.Context, h *host, token string, s sessions.Sessi
 	if p.Profession != 0 {
 		c.Profession = strconv.Itoa(int(p.Profession))
 	}
-	signed, err := g.o.Sign(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("signing a token: %w", err)
+	signed := ""
+	if slices.Contains(h.told, FieldToken) {
+		var err error
+		if signed, err = g.o.Sign(ctx, c); err != nil {
+			return nil, fmt.Errorf("signing a token: %w", err)
+		}
 	}
 	return &kept{
-		token: token, session: s, person: person, pass: &Pass{c.fields(signed)},
+		token: token, session: s, person: person, pass: &Pass{c.fields(signed, h.told)},
 		until: now.Add(g.o.TokenLife / 5 * 4), // whoever gets it has a fifth of its life to read it
 	}, nil
 }
@@ -111,25 +114,32 @@ type claims struct {
 	Structure   string   `json:"cps_structure,omitempty"`
 }
 
-// fields tells the same by single fields.
-func (c claims) fields(signed string) []Field {
-	all := [...][2]string{
-		{FieldUser, c.Subject}, {FieldName, c.Name}, {FieldGroups, strings.Join(c.Groups, ",")},
-		{FieldMethod, c.Method}, {FieldProof, c.Proof}, {FieldACR, c.ACR}, {FieldAuthTime, strconv.FormatInt(c.AuthTime, 10)},
-		{FieldSession, c.Session}, {FieldIdNat, c.Subject},
-		{FieldProfession, c.Profession}, {FieldSpecialties, strings.Join(c.Specialties, ",")}, {FieldStructure, c.Structure},
-		{FieldToken, signed},
+// fields tells the same by single fields of these names, in this order.
+func (c claims) fields(signed string, told []string) []Field {
+	all := map[string]string{
+		FieldUser: c.Subject, FieldName: c.Name, FieldGroups: strings.Join(c.Groups, ","),
+		FieldMethod: c.Method, FieldProof: c.Proof, FieldACR: c.ACR, FieldAuthTime: strconv.FormatInt(c.AuthTime, 10),
+		FieldSession: c.Session, FieldIdNat: c.Subject,
+		FieldProfession: c.Profession, FieldSpecialties: strings.Join(c.Specialties, ","), FieldStructure: c.Structure,
+		FieldToken: signed,
 	}
-	fields, values := make([]Field, 0, len(all)), make([]string, len(all)) // one array for all values: many passes are kept
-	for i, f := range all {
-		if values[i] = printable(f[1]); values[i] != "" {
-			fields = append(fields, Field{f[0], values[i : i+1 : i+1]})
+	fields, values := make([]Field, 0, len(told)), make([]string, len(told)) // one array for all values: many passes are kept
+	for i, name := range told {
+		if values[i] = printable(all[name]); values[i] != "" {
+			fields = append(fields, Field{name, values[i : i+1 : i+1]})
 		}
 	}
 	return fields
 }
 
-// FieldNames lists all fields that an answer may carry.
+// DefaultFields are those that an application is told unless it names others:
+// how someone signed in, a handle for its logs, and the token, which has all the
+// rest. With Cache-Control they are eight, and Go's map of eight is much cheaper
+// to fill, copy and sort than one of nine.
+func DefaultFields() []string { return []string{FieldMethod, FieldACR, FieldSession, FieldToken} }
+
+// FieldNames lists all fields that an answer may carry, in the order in which it
+// does.
 func FieldNames() []string {
 	return []string{
 		FieldUser, FieldName, FieldGroups, FieldMethod, FieldProof, FieldACR, FieldAuthTime, FieldSession, FieldIdNat,
