@@ -25,6 +25,14 @@ func WithCircumstances(ctx context.Context, c Circumstances) context.Context {
 	return context.WithValue(ctx, circumstancesKey{}, c)
 }
 
+// WithoutActor returns a context for what nobody signed in does, where somebody
+// may be: the place stays, and the person, method and session go.
+func WithoutActor(ctx context.Context) context.Context {
+	c := circumstancesOf(ctx)
+	c.Actor, c.Method, c.Session = "", "", ""
+	return WithCircumstances(ctx, c)
+}
+
 func circumstancesOf(ctx context.Context) Circumstances {
 	c, _ := ctx.Value(circumstancesKey{}).(Circumstances)
 	return c

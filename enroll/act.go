@@ -169,3 +169,12 @@ func (r *Registry) clientMay(ctx context.Context, u Reader, name string, need ri
 func (r *Registry) event(act Act, kind string) *audit.Event {
 	return &audit.Event{Kind: kind, Outcome: audit.Done, Reason: act.Reason, At: r.o.Now(), Actor: act.Actor()}
 }
+
+// record keeps an event with what it tells of. One that names nobody is cpsgate's
+// own, or a workstation's: whoever is signed in where it was found did not do it.
+func (r *Registry) record(ctx context.Context, u Unit, e *audit.Event) error {
+	if e.Actor == "" {
+		ctx = audit.WithoutActor(ctx)
+	}
+	return r.o.Audit.RecordIn(ctx, u, e)
+}

@@ -264,7 +264,7 @@ func (r *Registry) recordApproval(ctx context.Context, u Unit, a Approval, kind 
 	if a.Role != "" {
 		detail += ", role " + string(a.Role)
 	}
-	return r.o.Audit.RecordIn(ctx, u, &audit.Event{
+	return r.record(ctx, u, &audit.Event{
 		Kind: kind, Outcome: audit.Done, Reason: reason, At: r.o.Now(),
 		Actor: actor, Subject: a.Subject, Card: a.Card, Detail: detail,
 	})

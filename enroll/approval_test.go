@@ -1,6 +1,7 @@
 package enroll_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestFourEyes(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := len(d.events(t))
-			done, err := d.Approve(t.Context(), d.by(approver), approval.ID)
+			done, err := d.Approve(elsewhere(t), d.by(approver), approval.ID)
 			if err != nil || done.State != enroll.ApprovalDone || done.DecidedBy != approver {
 				t.Fatalf("%+v, %v", done, err)
 			}
@@ -109,12 +110,61 @@ func TestFourEyes(t *testing.T) {
 			events := d.events(t)[before:]
 			if len(events) != 2 || events[0].Actor != d.asker(deed).By || events[0].Approver != approver ||
 				events[1].Kind != audit.KindApprovalApprove || events[1].Actor != approver {
-				t.Errorf("%+v", events)
+				t.Fatalf("%+v", events)
+			}
+			at := enroll.Workstation{}
+			if approval.Ticket != "" {
+				at = atDesk
+			}
+			if e := events[0]; e.Session != "" || e.Method != "" || e.UserAgent != "" ||
+				e.Address != at.Address || e.Workstation != at.Name || e.Reader != at.Reader {
+				t.Errorf("the asker's deed by the approver's request: %+v", e)
+			}
+			if e := events[1]; e.Session != "S" || e.Workstation != "BUREAU" {
+				t.Errorf("%+v", e)
 			}
 			_, err = d.Approve(t.Context(), d.by(approver), approval.ID)
 			wantRefusal(t, err, enroll.ReasonApprovalOver)
 			_, err = d.Decline(t.Context(), d.by(approver), approval.ID)
 			wantRefusal(t, err, enroll.ReasonApprovalOver)
+		})
+	}
+}
+
+// elsewhere is the request of somebody signed in, the approver if nobody says
+// otherwise, at no desk.
+func elsewhere(t *testing.T) context.Context {
+	return audit.WithCircumstances(t.Context(), audit.Circumstances{
+		Actor: approver, Method: identity.MethodCPS, Session: "S", Address: "192.0.2.99", UserAgent: "UA", Workstation: "BUREAU",
+	})
+}
+
+// What cpsgate does by itself is nobody's act, whoever's request it came of.
+func TestWhatCpsgateDoesIsNobodysAct(t *testing.T) {
+	for name, do := range map[string]func(t *testing.T, d *desk) error{
+		"a certificate is revoked": func(t *testing.T, d *desk) error {
+			return d.CertificateRevoked(elsewhere(t), "aa", "01", "found when it was used")
+		},
+		"a revocation is lifted": func(t *testing.T, d *desk) error {
+			if err := d.CertificateRevoked(t.Context(), "aa", "01", "crl 7"); err != nil {
+				return err
+			}
+			return d.CertificateReleased(elsewhere(t), "aa", "01", "crl 8")
+		},
+		"a passkey was copied": func(t *testing.T, d *desk) error { return d.PasskeyCopied(elsewhere(t), []byte("used")) },
+		"a workstation gives up": func(t *testing.T, d *desk) error {
+			return d.Abandon(elsewhere(t), d.sit(t, enroll.PhaseClaimed).secret, "card-removed")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := staffed(t)
+			if err := do(t, d); err != nil {
+				t.Fatal(err)
+			}
+			events := d.events(t)
+			if e := events[len(events)-1]; e.Actor != "" || e.Session != "" || e.Method != "" || e.UserAgent != "UA" || e.Workstation == "" {
+				t.Errorf("%+v", e)
+			}
 		})
 	}
 }

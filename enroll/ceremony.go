@@ -118,7 +118,7 @@ func (r *Registry) registerPasskey(ctx context.Context, u Unit, t *TicketRecord,
 	if err := remember(t, next); err != nil {
 		return err
 	}
-	return r.o.Audit.RecordIn(ctx, u, r.deskPasskeyEvent(*t, p, audit.KindPasskeyAdd))
+	return r.record(ctx, u, r.deskPasskeyEvent(*t, p, audit.KindPasskeyAdd))
 }
 
 // deskPasskeyEvent is the wide event of a passkey made at the desk.
@@ -155,7 +155,7 @@ func (r *Registry) ProveUse(ctx context.Context, secret string, used identity.Pa
 		}
 		t.Phase = PhaseUsed
 		t.end(r.o.Now(), TicketDone, "", StepActive)
-		return after, r.o.Audit.RecordIn(ctx, u, r.deskPasskeyEvent(*t, p, audit.KindPasskeyActive))
+		return after, r.record(ctx, u, r.deskPasskeyEvent(*t, p, audit.KindPasskeyActive))
 	})
 }
 

@@ -58,7 +58,7 @@ func (r *Registry) AddClient(ctx context.Context, act Act, name string, scopes [
 		}
 		e := r.event(act, audit.KindClientAdd)
 		e.Detail = fmt.Sprintf("%s, scopes %v", name, scopes)
-		return r.o.Audit.RecordIn(ctx, u, e)
+		return r.record(ctx, u, e)
 	})
 	if err != nil {
 		return Client{}, "", err
@@ -126,6 +126,6 @@ func (r *Registry) RevokeClient(ctx context.Context, act Act, name string) error
 		}
 		e := r.event(act, audit.KindClientRevoke)
 		e.Detail = name
-		return r.o.Audit.RecordIn(ctx, u, e)
+		return r.record(ctx, u, e)
 	})
 }

@@ -109,24 +109,40 @@ func (r *Registry) perform(ctx context.Context, u Unit, a Approval, approver ide
 	if err := r.closeLike(ctx, u, a, cmp.Or(approver, a.By), reasonDoneOtherwise); err != nil {
 		return telling{}, err
 	}
+	if approver != "" { // the deed is the asker's; this request, the approver's, is told of by approval.approve
+		ctx = audit.WithCircumstances(ctx, audit.Circumstances{})
+	}
 	switch a.Deed {
 	case DeedGrant:
 		if err := r.grant(ctx, u, a); err != nil {
 			return telling{}, err
 		}
 		e.Kind, e.Detail = audit.KindRoleGrant, string(a.Role)
-		return telling{}, r.o.Audit.RecordIn(ctx, u, e)
+		return telling{}, r.record(ctx, u, e)
 	case DeedReactivate:
 		return r.changeCard(ctx, u, a.Card, identity.CardActive, e)
 	case DeedDeskProof, DeedReset:
-		e.Kind, e.Detail = audit.KindDeskProof, "ticket "+a.Ticket
-		if a.Deed == DeedReset {
-			e.Kind = audit.KindReset
-		}
 		if err := r.leave(ctx, u, a, Leave{State: LeaveGiven, By: a.By, Approver: approver, Card: a.Card}); err != nil {
 			return telling{}, err
 		}
-		return telling{ticket: a.Ticket}, r.o.Audit.RecordIn(ctx, u, e)
+		return telling{ticket: a.Ticket}, r.recordLeave(ctx, u, a, e)
 	}
 	return telling{}, fmt.Errorf("no such deed: %q", a.Deed)
+}
+
+// recordLeave completes the event of a permission with where it is used: the
+// ticket's workstation, reader and card.
+func (r *Registry) recordLeave(ctx context.Context, u Unit, a Approval, e *audit.Event) error {
+	t, err := u.Ticket(ctx, a.Ticket)
+	if err != nil {
+		return unknownTicket(err)
+	}
+	kind := audit.KindDeskProof
+	if a.Deed == DeedReset {
+		kind = audit.KindReset
+	}
+	at := r.ticketEvent(t, kind)
+	at.Reason, at.Actor, at.Approver = e.Reason, e.Actor, e.Approver
+	at.Card = cmp.Or(a.Card, t.Card)
+	return r.record(ctx, u, at)
 }

@@ -39,7 +39,7 @@ func (r *Registry) OpenTicket(ctx context.Context, act Act, holder identity.PSId
 		}
 		e := r.event(act, audit.KindTicketOpen)
 		e.Subject, e.Detail = holder, "ticket "+t.ID
-		return r.o.Audit.RecordIn(ctx, u, e)
+		return r.record(ctx, u, e)
 	})
 	if err != nil {
 		return Ticket{}, "", err
@@ -137,7 +137,7 @@ func (r *Registry) endTicket(ctx context.Context, u Unit, t TicketRecord, how en
 	}
 	e := r.ticketEvent(t, how.kind)
 	e.Actor, e.Reason = how.by, how.reason
-	return after, r.o.Audit.RecordIn(ctx, u, e)
+	return after, r.record(ctx, u, e)
 }
 
 // ticketEvent begins an event about a ticket: whom, which card, where.

@@ -50,7 +50,7 @@ func (r *Registry) EndSessions(ctx context.Context, act Act, of Ending) error {
 		}
 		e.Detail = string(what)
 		of.Before = e.At.Add(endingSlack)
-		return telling{endings: []Ending{of}}, r.o.Audit.RecordIn(ctx, u, e)
+		return telling{endings: []Ending{of}}, r.record(ctx, u, e)
 	})
 }
 

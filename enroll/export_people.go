@@ -16,7 +16,7 @@ func (r *Registry) ExportPeople(ctx context.Context, act Act, out io.Writer) (n 
 		if err := r.may(ctx, u, act, rightPeople); err != nil {
 			return err
 		}
-		return r.o.Audit.RecordIn(ctx, u, r.event(act, audit.KindPeopleExport))
+		return r.record(ctx, u, r.event(act, audit.KindPeopleExport))
 	})
 	if err != nil {
 		return 0, err

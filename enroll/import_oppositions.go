@@ -252,5 +252,5 @@ func (r *Registry) applyOppositions(ctx context.Context, u Unit, act Act, matche
 	e := r.event(act, audit.KindOppositionImport)
 	e.Detail = fmt.Sprintf("%d rows, %d not understood, %d opposed, %d of cards here: %d suspended, %d proposed; sha256 %s",
 		report.Rows, report.Wrong(), report.Opposed, report.Known, report.Suspended, report.Proposed, report.Digest)
-	return after, r.o.Audit.RecordIn(ctx, u, e)
+	return after, r.record(ctx, u, e)
 }

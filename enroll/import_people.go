@@ -110,7 +110,7 @@ func (r *Registry) ImportPeople(ctx context.Context, act Act, in io.Reader, o Im
 		e := r.event(act, audit.KindPeopleImport)
 		e.Detail = fmt.Sprintf("%d rows: %d added, %d changed, %d cells left as certificates said; sha256 %s",
 			report.Rows, report.Added, report.Changed, report.Kept(), report.Digest)
-		return r.o.Audit.RecordIn(ctx, u, e)
+		return r.record(ctx, u, e)
 	})
 	report.Applied = err == nil
 	return report, err

@@ -55,7 +55,7 @@ func (r *Registry) changeCard(ctx context.Context, u Unit, tokenID string, state
 		change += ": " + e.Detail
 	}
 	e.Detail = change
-	return telling{cards: []identity.Card{card}, passkeys: followed}, r.o.Audit.RecordIn(ctx, u, e)
+	return telling{cards: []identity.Card{card}, passkeys: followed}, r.record(ctx, u, e)
 }
 
 // stays closes what would bring a stopped card back: it was asked for before what
@@ -118,7 +118,7 @@ func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e 
 		return telling{}, err
 	}
 	e.Subject, e.Card, e.Detail = card.Holder, card.TokenID, string(card.State)+" already"
-	return telling{cards: []identity.Card{card}, passkeys: on}, r.o.Audit.RecordIn(ctx, u, e)
+	return telling{cards: []identity.Card{card}, passkeys: on}, r.record(ctx, u, e)
 }
 
 // Reactivate brings a suspended card back, by the policy's rule: nil is done,
@@ -149,7 +149,7 @@ func (r *Registry) Replace(ctx context.Context, act Act, old, next string) error
 		}
 		e := r.event(act, audit.KindCardReplace)
 		e.Subject, e.Card, e.Detail = before.Holder, old, "by card "+next
-		if err := r.o.Audit.RecordIn(ctx, u, e); err != nil {
+		if err := r.record(ctx, u, e); err != nil {
 			return telling{}, err
 		}
 		gone := r.event(act, audit.KindCardState)

@@ -255,7 +255,7 @@ func (r *Registry) changePasskey(ctx context.Context, credentialID []byte,
 }
 
 func (r *Registry) recordPasskey(ctx context.Context, u Unit, kind string, p identity.Passkey, by identity.PSIdNat, reason string) error {
-	return r.o.Audit.RecordIn(ctx, u, r.passkeyEvent(kind, p, by, reason))
+	return r.record(ctx, u, r.passkeyEvent(kind, p, by, reason))
 }
 
 func (r *Registry) passkeyEvent(kind string, p identity.Passkey, by identity.PSIdNat, reason string) *audit.Event {

@@ -203,7 +203,7 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		e.Subject, e.Detail = subject, string(role)
 		if !p.HasRole(role) {
 			e.Detail += ", not held"
-			return r.o.Audit.RecordIn(ctx, u, e)
+			return r.record(ctx, u, e)
 		}
 		if role == identity.RoleAdmin && !act.Console {
 			if err := anotherAdmin(ctx, u, subject); err != nil {
@@ -214,7 +214,7 @@ func (r *Registry) Withdraw(ctx context.Context, act Act, subject identity.PSIdN
 		if err := u.SaveProfessional(ctx, p); err != nil {
 			return err
 		}
-		return r.o.Audit.RecordIn(ctx, u, e)
+		return r.record(ctx, u, e)
 	})
 }
 

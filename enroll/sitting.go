@@ -50,7 +50,7 @@ func (r *Registry) Claim(ctx context.Context, code string, at Workstation, apple
 		if holder, err = holderOf(ctx, u, t); err != nil {
 			return err
 		}
-		return r.o.Audit.RecordIn(ctx, u, r.ticketEvent(t, audit.KindTicketClaim))
+		return r.record(ctx, u, r.ticketEvent(t, audit.KindTicketClaim))
 	})
 	if err != nil {
 		if errors.As(err, new(*Refusal)) {
@@ -229,7 +229,7 @@ func (r *Registry) proveCard(ctx context.Context, u Unit, t *TicketRecord, holde
 	e := r.ticketEvent(*t, audit.KindTicketCard)
 	e.Actor, e.Proof = t.Operator, string(identity.ProofSameCard)
 	e.CertificateSerial, e.CertificateIssuer = holder.Certificate.Serial, holder.Certificate.Issuer
-	return r.o.Audit.RecordIn(ctx, u, e)
+	return r.record(ctx, u, e)
 }
 
 // Abandon ends the sitting at the workstation's word: the card left the

@@ -50,6 +50,9 @@ func (s *Server) refuseStranger(c echo.Context, event audit.Event, cause error) 
 // and its log line show. A second event of one request gets its own number.
 func (s *Server) record(c echo.Context, event *audit.Event) error {
 	r, ctx := requestOf(c), c.Request().Context()
+	if event.Actor == "" && (event.Kind == audit.KindLoginCPS || event.Kind == audit.KindLoginFIDO2) {
+		ctx = audit.WithoutActor(ctx) // who knocks need not be who is signed in here
+	}
 	if r.recorded {
 		return s.o.Audit.Record(ctx, event)
 	}

@@ -43,6 +43,36 @@ func TestRevokedWhenUsed(t *testing.T) {
 	}
 }
 
+// TestSomebodyElsesBrowser: what comes of a passkey's use, and its refusal, is no
+// act of who is still signed in on that browser.
+func TestSomebodyElsesBrowser(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(h *house, card *testpki.Card)
+		count uint32
+		kind  string // of what cpsgate does of it
+		why   string
+	}{
+		"its certificate is revoked": {func(h *house, card *testpki.Card) {
+			h.pki.Issuer(testpki.Fort, testpki.Persons).Revoke(card.Authentication.Certificate.SerialNumber, h.now().Add(-time.Hour), 1)
+			h.publish()
+		}, 90, audit.KindCardState, "revoked"},
+		"it was copied": {func(*house, *testpki.Card) {}, 1, audit.KindPasskeySuspend, "sign-count"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _, card, key := enrolled(t)
+			another := h.browser().with(h.card(testpki.CardSpec{FamilyName: "AUTRE", GivenName: "Lou"}))
+			another.signIn().says(t, http.StatusOK, "Mon compte")
+			tt.spoil(h, card)
+			another.useKey(key, softkey.SignCount(tt.count)).refuses(t, http.StatusForbidden, tt.why)
+			for _, e := range []audit.Event{h.last(tt.kind), h.refusedFor(audit.KindLoginFIDO2, tt.why)} {
+				if e.Actor != "" || e.Session != "" || e.Method != "" || e.Address == "" || e.Subject == "" {
+					t.Errorf("%+v", e)
+				}
+			}
+		})
+	}
+}
+
 // TestSittingOutlivesTheServer: a server that starts again at any place of a
 // sitting goes on where it was.
 func TestSittingOutlivesTheServer(t *testing.T) {
