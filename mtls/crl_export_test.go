@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/big"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -51,4 +52,15 @@ func DirectorySearch(address string) (attributes []string, scope int, err error)
 		return nil, 0, err
 	}
 	return search.Attributes, search.Scope, nil
+}
+
+// DirectoryShape looks at octets of a directory, so many at a time.
+func DirectoryShape(octets []byte, stride int) (wrong string, elements, depth int) {
+	var s directoryShape
+	for piece := range slices.Chunk(octets, stride) {
+		if wrong = s.see(piece); wrong != "" {
+			return wrong, s.elements, len(s.left)
+		}
+	}
+	return "", s.elements, len(s.left)
 }

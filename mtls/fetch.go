@@ -27,7 +27,8 @@ type Fetcher struct {
 	Hosts []string
 	// MaxBytes of a CRL over HTTP; default DefaultCRLBytes.
 	MaxBytes int64
-	// MaxDirectoryBytes of a CRL over LDAP, which is held in memory; default 16 MiB.
+	// MaxDirectoryBytes of a CRL over LDAP, which is held in memory, a dozen
+	// times over for a moment; default DefaultDirectoryBytes.
 	MaxDirectoryBytes int64
 	// Deadline for a whole CRL; default 5 minutes.
 	Deadline time.Duration
@@ -46,7 +47,7 @@ const (
 	DefaultFetchDeadline  = 5 * time.Minute
 	DefaultFetchPatience  = 20 * time.Second
 	DefaultOCSPDeadline   = 3 * time.Second
-	DefaultDirectoryBytes = 16 << 20
+	DefaultDirectoryBytes = 2 << 20 // some 58,000 entries: a delta CRL's, many times over
 	maxOCSPBytes          = 16 << 10
 )
 
@@ -65,7 +66,8 @@ const (
 	FetchTooLarge       FetchFault = "too-large"
 	FetchTooSlow        FetchFault = "too-slow"
 	FetchBroken         FetchFault = "broken-off"
-	FetchNoValue        FetchFault = "no-value" // the directory entry holds no CRL, or several
+	FetchMalformed      FetchFault = "malformed-answer" // not the shape of a directory's answer to a search
+	FetchNoValue        FetchFault = "no-value"         // the directory entry holds no CRL, or several
 )
 
 func (f FetchFault) Error() string { return "fetching: " + string(f) }

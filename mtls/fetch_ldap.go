@@ -97,16 +97,23 @@ func dialDirectory(watched *watchedContext, target *url.URL, limit int64) (*boun
 	return &boundedConn{Conn: raw, body: boundedBody{io.NopCloser(raw), watched, limit}}, nil
 }
 
-// boundedConn reads through boundedBody's limits, and remembers what they said:
-// the LDAP library passes errors on as text.
+// boundedConn reads through boundedBody's limits and directoryShape's, and
+// remembers what they said: the LDAP library passes errors on as text.
 type boundedConn struct {
 	net.Conn
 	body  boundedBody
+	shape directoryShape
 	fault atomic.Pointer[FetchError]
 }
 
 func (c *boundedConn) Read(into []byte) (int, error) {
+	if fault := c.fault.Load(); fault != nil {
+		return 0, fault
+	}
 	n, err := c.body.Read(into)
+	if wrong := c.shape.see(into[:n]); wrong != "" {
+		n, err = 0, &FetchError{Fault: FetchMalformed, URL: c.body.watched.address, Detail: wrong}
+	}
 	var fault *FetchError
 	if errors.As(err, &fault) {
 		c.fault.CompareAndSwap(nil, fault)

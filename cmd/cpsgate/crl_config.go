@@ -35,6 +35,8 @@ type CRLConfig struct {
 	// MaxBytes and MaxEntries bound a CRL; default 512 MiB and 10 million.
 	MaxBytes   int64 `yaml:"max_bytes"`
 	MaxEntries int   `yaml:"max_entries"`
+	// MaxLDAPBytes bounds a CRL that comes over LDAP; default 2 MiB.
+	MaxLDAPBytes int64 `yaml:"max_ldap_bytes"`
 
 	look time.Duration // how often what is due is looked for: tests move the clock
 }
@@ -50,6 +52,9 @@ type CRLSourceConfig struct {
 	DeltaURLs []string `yaml:"delta_urls"`
 }
 
+// maxLDAPBytes bounds crl.max_ldap_bytes.
+const maxLDAPBytes = 64 << 20
+
 // crlFolderName is below the data folder: the last good copies, the bypass.
 const crlFolderName = "crls"
 
@@ -62,8 +67,10 @@ func (c CRLConfig) check() error {
 		return errors.New("crl.every: ten minutes at least")
 	case c.Alarm < 0:
 		return errors.New("crl.alarm: negative")
-	case c.MaxBytes < 0 || c.MaxEntries < 0:
-		return errors.New("crl.max_bytes and crl.max_entries: negative")
+	case c.MaxBytes < 0 || c.MaxEntries < 0 || c.MaxLDAPBytes < 0:
+		return errors.New("crl.max_bytes, crl.max_entries and crl.max_ldap_bytes: negative")
+	case c.MaxLDAPBytes > maxLDAPBytes:
+		return fmt.Errorf("crl.max_ldap_bytes: %d at most, it is held in memory; larger CRLs are fetched over HTTP", maxLDAPBytes)
 	}
 	if _, err := c.proxy(); err != nil {
 		return err
@@ -173,7 +180,7 @@ func openRefresher(c *Config, trust *mtls.Trust, log *slog.Logger, now func() ti
 		if err != nil {
 			return nil, err
 		}
-		options.Fetch = (&mtls.Fetcher{Hosts: hosts, MaxBytes: c.CRL.MaxBytes, Proxy: proxy}).CRL
+		options.Fetch = (&mtls.Fetcher{Hosts: hosts, MaxBytes: c.CRL.MaxBytes, MaxDirectoryBytes: c.CRL.MaxLDAPBytes, Proxy: proxy}).CRL
 	}
 	for _, f := range complete {
 		f(&options)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -207,6 +209,8 @@ func TestCRLConfigRefuses(t *testing.T) {
 		"an authority not trusted": {map[string]any{"sources": []map[string]any{{"issuer": "AC INCONNUE", "urls": []string{"http://x/"}}}}, "AC INCONNUE"},
 		"every second":             {map[string]any{"every": "1s"}, "crl.every"},
 		"a negative limit":         {map[string]any{"max_entries": -1}, "crl.max_bytes"},
+		"a negative LDAP limit":    {map[string]any{"max_ldap_bytes": -1}, "crl.max_ldap_bytes"},
+		"a vast LDAP limit":        {map[string]any{"max_ldap_bytes": 1 << 30}, "crl.max_ldap_bytes"},
 		"a proxy by another name":  {map[string]any{"proxy": "socks5://x"}, "crl.proxy"},
 		"an unknown key":           {map[string]any{"fetch_all": true}, "fetch_all"},
 	} {
@@ -216,6 +220,27 @@ func TestCRLConfigRefuses(t *testing.T) {
 			s.has(s.run(exitUnusable, "status"), tt.says)
 		})
 	}
+}
+
+func TestCRLOverLDAPIsBounded(t *testing.T) {
+	s := newCRLSite(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() { _ = s.demo.pki.ServeLDAP(listener) }()
+	address, err := url.Parse(s.issuer.LDAPCRLURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.Host = listener.Addr().String()
+	s.issuer.Publish(make([]byte, 80<<10))
+	s.configure(map[string]any{
+		"max_ldap_bytes": 1 << 10,
+		"sources":        []map[string]any{{"issuer": s.issuer.Certificate.Subject.CommonName, "urls": []string{address.String()}}},
+	})
+	s.has(s.run(exitRefused, "fetch"), "too-large")
 }
 
 func TestCRLSourcesOfProduction(t *testing.T) {
