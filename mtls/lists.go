@@ -13,18 +13,31 @@ type evidenceList struct {
 	complete *CRL
 	signer   *x509.Certificate
 	delta    *CRL
+	// stale is the newest delta that fits and is past its nextUpdate, unless
+	// delta is newer. It revokes and does nothing else: who was revoked does
+	// not become good by the passing of time.
+	stale *CRL
 }
 
 func (l evidenceList) String() string {
-	if l.delta == nil {
-		return describe(l.complete)
+	words := describe(l.complete)
+	if l.delta != nil {
+		words += " with " + describe(l.delta)
 	}
-	return describe(l.complete) + " with " + describe(l.delta)
+	if l.stale != nil {
+		words += " with " + describe(l.stale) + ", which is stale"
+	}
+	return words
 }
 
 // find is §6.3.3 (i), (j): the delta first; removeFromCRL takes an entry of
 // the base back.
 func (l evidenceList) find(serial *big.Int) (RevokedEntry, bool) {
+	if l.stale != nil {
+		if entry, found := l.stale.Find(serial); found && entry.Reason != ReasonRemoveFromCRL {
+			return entry, true
+		}
+	}
 	if l.delta != nil {
 		if entry, found := l.delta.Find(serial); found {
 			return entry, entry.Reason != ReasonRemoveFromCRL
@@ -116,7 +129,7 @@ func (j *judgement) sound(c *CRL) *fault {
 }
 
 // addDelta picks the newest delta that fits the base (RFC 5280 §5.2.4,
-// §6.3.3 (c), (h)).
+// §6.3.3 (c), (h)), and the newest of those that are stale.
 func (j *judgement) addDelta(list *evidenceList, held []*CRL) []fault {
 	var faults []fault
 	for _, d := range held {
@@ -127,13 +140,22 @@ func (j *judgement) addDelta(list *evidenceList, held []*CRL) []fault {
 			faults = append(faults, *why)
 			continue
 		}
-		if list.delta == nil || newer(d, list.delta) {
-			list.delta = d
+		place := &list.delta
+		if j.now.After(d.NextUpdate) {
+			faults = append(faults, fault{d, clauseFresh, "its nextUpdate was " + d.NextUpdate.Format(time.RFC3339)})
+			place = &list.stale
 		}
+		if *place == nil || newer(d, *place) {
+			*place = d
+		}
+	}
+	if list.delta != nil && list.stale != nil && newer(list.delta, list.stale) {
+		list.stale = nil
 	}
 	return faults
 }
 
+// deltaFits checks everything about a delta but whether it is stale.
 func (j *judgement) deltaFits(d *CRL, list evidenceList) *fault {
 	base := list.complete
 	switch {
@@ -143,8 +165,6 @@ func (j *judgement) deltaFits(d *CRL, list evidenceList) *fault {
 		return &fault{d, "RFC 5280 §5.2.4 (d)", "it is older than the complete CRL"}
 	case !sameAuthorityKey(d, base):
 		return &fault{d, "RFC 5280 §6.3.3 (c)(3)", "it names another key than the complete CRL"}
-	case j.now.After(d.NextUpdate):
-		return &fault{d, clauseFresh, "its nextUpdate was " + d.NextUpdate.Format(time.RFC3339)}
 	}
 	if f := j.sound(d); f != nil {
 		return f

@@ -180,6 +180,20 @@ func TestDeltaCRLs(t *testing.T) {
 		{"a stale delta: the fresh base counts", base, func(b *bench) testpki.CRLSpec {
 			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
 		}, ""},
+		{"a stale delta revokes still", base, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonKeyCompromise), ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
+		}, mtls.Revoked},
+		{"a stale delta releases nobody", func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(10), Entries: entry(b, testpki.ReasonCertificateHold)}
+		}, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonRemoveFromCRL), ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
+		}, mtls.Revoked},
+		{"a stale delta that is forged revokes nobody", base, func(b *bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonKeyCompromise), CorruptSignature: true, ThisUpdate: today().Add(-48 * hour), NextUpdate: today().Add(-hour)}
+		}, ""},
+		{"a stale delta makes a stale base no fresher", staleBase, func(*bench) testpki.CRLSpec {
+			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none, ThisUpdate: today().Add(-24 * hour), NextUpdate: today().Add(-time.Minute)}
+		}, mtls.RevocationUnavailable},
 		{"a stale base, a fresh delta: together fresh", staleBase, func(b *bench) testpki.CRLSpec {
 			return testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none}
 		}, ""},
@@ -208,6 +222,13 @@ func TestDeltaCRLs(t *testing.T) {
 		})
 	}
 	b := newBench(t)
+	late := today().Add(-hour)
+	older := deltaOf(t, b.issuer, testpki.CRLSpec{Number: number(11), Base: number(10), Entries: entry(b, testpki.ReasonCertificateHold), ThisUpdate: late.Add(-hour), NextUpdate: late})
+	newer := deltaOf(t, b.issuer, testpki.CRLSpec{Number: number(12), Base: number(10), Entries: none})
+	root, complete := listOf(t, b.root, testpki.CRLSpec{}), listOf(t, b.issuer, base(b))
+	if got := b.judged(t, mtls.RevocationPolicy{}, root, complete, older, newer); got != "" {
+		t.Errorf("on hold by a stale delta, released by the fresh one: %q", got)
+	}
 	alone := deltaOf(t, b.issuer, testpki.CRLSpec{Number: number(11), Base: number(10), Entries: none})
 	if got := b.judged(t, mtls.RevocationPolicy{}, alone, listOf(t, b.root, testpki.CRLSpec{})); got != mtls.RevocationUnavailable {
 		t.Errorf("a delta without its base: %q", got)
