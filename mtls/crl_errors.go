@@ -32,6 +32,7 @@ const (
 	CRLUnsupportedExtension CRLFault = "unsupported-extension" // critical and unknown
 	CRLUnsupportedScope     CRLFault = "unsupported-scope"     // indirect, or split by reason
 	CRLDeltaMismatch        CRLFault = "delta-mismatch"        // a delta that does not fit its base, §5.2.4
+	CRLOtherKind            CRLFault = "other-kind"            // a delta where a complete CRL is published, or the reverse
 )
 
 func (f CRLFault) Error() string { return "CRL: " + string(f) }

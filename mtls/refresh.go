@@ -185,13 +185,18 @@ func (r *Refresher) publish() {
 	r.current.Store(&set)
 }
 
-// adopt takes a CRL into force when it may be, under the key it belongs to.
-// keep is called before, to put its copy where a restart finds it. It returns
-// the CRL that is in force: with ErrUnchanged, the one held already.
-func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only string, keep func(*heldCRL) error) (*CRL, error) {
+// adopt takes a CRL into force when it may be, under the key it belongs to; with
+// only, when it is that: a delta that lies in the complete CRL's place is no
+// complete CRL fetched. keep is called before, to put its copy where a restart
+// finds it. It returns the CRL that is in force: with ErrUnchanged, the one held
+// already.
+func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only *fetchKey, keep func(*heldCRL) error) (*CRL, error) {
 	source, err := r.sourceOf(list, only)
 	if err != nil {
 		return nil, err
+	}
+	if only != nil && only.delta != list.IsDelta() {
+		return nil, crlFault(CRLOtherKind, 0, "delta %t, wanted %t", list.IsDelta(), only.delta)
 	}
 	r.mu.Lock()
 	slot := crlSlot{source.Name, list.scope(), list.IsDelta()}

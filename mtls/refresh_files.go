@@ -36,7 +36,7 @@ func (s crlSlot) file() string {
 
 // take reads a CRL that arrives, keeping a copy on disk, and adopts it. What is
 // held is none the worse when anything fails.
-func (r *Refresher) take(ctx context.Context, body io.Reader, origin crlOrigin, only string) (*CRL, error) {
+func (r *Refresher) take(ctx context.Context, body io.Reader, origin crlOrigin, only *fetchKey) (*CRL, error) {
 	coming, err := os.CreateTemp(r.options.Folder, comingPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("keeping CRL: %w", err)
@@ -169,7 +169,7 @@ func (r *Refresher) loadCopy(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.adopt(ctx, list, readOrigin(path), "", func(*heldCRL) error {
+	_, err = r.adopt(ctx, list, readOrigin(path), nil, func(*heldCRL) error {
 		r.seen[path] = stamp
 		return nil
 	})
@@ -199,7 +199,7 @@ func (r *Refresher) Import(ctx context.Context, path string) (CRLStatus, error) 
 		return CRLStatus{}, err
 	}
 	defer file.Close()
-	taken, err := r.take(ctx, file, crlOrigin{From: path, At: r.options.Now().UTC()}, "")
+	taken, err := r.take(ctx, file, crlOrigin{From: path, At: r.options.Now().UTC()}, nil)
 	if err != nil && !errors.Is(err, ErrUnchanged) {
 		return CRLStatus{}, err
 	}

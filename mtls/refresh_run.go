@@ -117,7 +117,7 @@ func (r *Refresher) Fetch(ctx context.Context, name string, delta bool) error {
 			break
 		}
 		failures = append(failures, err)
-		if errors.Is(err, CRLDeltaMismatch) {
+		if delta && errors.Is(err, CRLDeltaMismatch) {
 			r.hurry(fetchKey{name, false})
 		}
 	}
@@ -154,7 +154,7 @@ func (r *Refresher) fetchFrom(ctx context.Context, source *CRLSource, delta bool
 	}
 	defer fetched.Close()
 	origin = crlOrigin{address, r.options.Now().UTC(), fetched.Validators}
-	taken, err := r.take(ctx, fetched, origin, source.Name)
+	taken, err := r.take(ctx, fetched, origin, &fetchKey{source.Name, delta})
 	if errors.Is(err, ErrUnchanged) {
 		r.confirm(taken, origin)
 		return nil

@@ -54,12 +54,12 @@ func (s CRLSource) equal(other CRLSource) bool {
 
 // sourceOf finds whose CRL it is: by name and key, two authorities may bear one
 // name. With only, no other source will do.
-func (r *Refresher) sourceOf(list *CRL, only string) (*CRLSource, error) {
+func (r *Refresher) sourceOf(list *CRL, only *fetchKey) (*CRLSource, error) {
 	refusal := fmt.Errorf("%w: %w", ErrNotWanted, crlFault(CRLOtherIssuer, 0, "%s", FormatName(list.Issuer)))
 	sources := r.all()
 	for i := range sources {
 		s := &sources[i]
-		if only != "" && s.Name != only || string(list.Issuer) != string(s.Issuer.RawSubject) {
+		if only != nil && s.Name != only.source || string(list.Issuer) != string(s.Issuer.RawSubject) {
 			continue
 		}
 		if refusal = list.CheckSignature(s.Issuer); refusal == nil {
