@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cpsgate/identity"
 )
@@ -119,28 +120,47 @@ func (m *Manager) Lock(ctx context.Context, holder identity.PSIdNat, id string) 
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	for range tries {
-		e, err := m.withHandle(ctx, holder, id)
-		if err != nil || e.session.State == StateLocked {
+		list, err := m.withHandle(ctx, holder, id)
+		if err != nil {
 			return err
 		}
-		locked := e.session.clone()
-		locked.State = StateLocked
-		if done, err := m.place.swap(ctx, e.key, e.session, &locked); done || err != nil {
+		done, err := m.lockAll(ctx, list)
+		if done || err != nil {
 			return err
 		}
 	}
 	return errors.New("locking a session: it is changed all the time")
 }
 
-func (m *Manager) withHandle(ctx context.Context, holder identity.PSIdNat, id string) (entry, error) {
+// lockAll locks a session under each of its keys: of one that is given a new
+// token at the moment, whichever stays is locked. False: some have changed.
+func (m *Manager) lockAll(ctx context.Context, list []entry) (done bool, err error) {
+	done = true
+	for _, e := range list {
+		if e.session.State == StateLocked {
+			continue
+		}
+		locked := e.session.clone()
+		locked.State = StateLocked
+		swapped, err := m.place.swap(ctx, e.key, e.session, &locked)
+		if err != nil {
+			return false, err
+		}
+		done = done && swapped
+	}
+	return done, nil
+}
+
+// withHandle gives the holder's session with that handle: under its key, or two
+// while it is given a new token.
+func (m *Manager) withHandle(ctx context.Context, holder identity.PSIdNat, id string) ([]entry, error) {
 	list, err := m.place.list(ctx, byHolder, string(holder))
 	if err != nil {
-		return entry{}, err
+		return nil, err
 	}
-	for _, e := range list {
-		if e.session.ID == id {
-			return e, nil
-		}
+	list = slices.DeleteFunc(list, func(e entry) bool { return e.session.ID != id })
+	if len(list) == 0 {
+		return nil, ErrNoSession
 	}
-	return entry{}, ErrNoSession
+	return list, nil
 }

@@ -97,7 +97,7 @@ func (m *Manager) endAll(ctx context.Context, reason string, index by, value str
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	ended := map[string]bool{}
-	for range tries {
+	for range lookAgain {
 		list, err := m.place.list(ctx, index, value)
 		if err != nil {
 			return len(ended), err

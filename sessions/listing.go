@@ -16,13 +16,28 @@ func (m *Manager) OfHolder(ctx context.Context, holder identity.PSIdNat) ([]Sess
 	}
 	now := m.o.Now()
 	var list []Session
-	for _, e := range entries {
+	for _, e := range distinct(entries) {
 		if s, known := m.inForce(e.session); known && !s.expired(now) {
 			list = append(list, s)
 		}
 	}
 	slices.SortFunc(list, func(a, b Session) int { return b.LastSeenAt.Compare(a.LastSeenAt) })
 	return list, nil
+}
+
+// distinct leaves one of the entries of each session: the last found.
+func distinct(entries []entry) []entry {
+	at := map[string]int{}
+	var list []entry
+	for _, e := range entries {
+		if i, found := at[e.session.ID]; found {
+			list[i] = e
+			continue
+		}
+		at[e.session.ID] = len(list)
+		list = append(list, e)
+	}
+	return list
 }
 
 // OfHandle gives the holder's session with that handle, locked or not.

@@ -184,6 +184,7 @@ func (m *Manager) evict(ctx context.Context, opened key, holder identity.PSIdNat
 	if err != nil {
 		return nil, err
 	}
+	list = distinct(list)
 	excess := len(list) - m.o.MaxPerHolder
 	if excess <= 0 {
 		return nil, nil

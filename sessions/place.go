@@ -53,7 +53,8 @@ type place interface {
 	// one session, one gets it.
 	take(ctx context.Context, keys ...key) ([]Session, error)
 
-	// list gives the sessions of an index, in any order.
+	// list gives the sessions of an index, in any order. One that is given
+	// another key meanwhile is among them, under either or both.
 	list(ctx context.Context, index by, value string) ([]entry, error)
 
 	// handles gives the handles of all sessions of these holders. One that swaps

@@ -227,14 +227,19 @@ func (p *shared) announce(ctx context.Context, k key) {
 }
 
 func (p *shared) list(ctx context.Context, index by, value string) ([]entry, error) {
-	members, err := p.client.SMembers(ctx, p.indexKey(index, value)).Result()
-	if err != nil {
-		return nil, away(err)
-	}
-	return p.look(ctx, members)
+	var list []entry
+	err := p.eachListed(ctx, index, []string{value}, func(member string, raw []byte) error {
+		if k, ok := keyIn(member); ok {
+			if s, err := p.read(ctx, k, raw); err == nil {
+				list = append(list, entry{k, s})
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
-// look gets what lies under the members of an index or of the sorted set.
+// look gets what lies under the members of the sorted set.
 func (p *shared) look(ctx context.Context, members []string) ([]entry, error) {
 	keys, answers, err := p.ask(ctx, members)
 	return p.found(ctx, keys, answers), err
@@ -243,8 +248,8 @@ func (p *shared) look(ctx context.Context, members []string) ([]entry, error) {
 // ask asks for what lies under the members that are keys.
 func (p *shared) ask(ctx context.Context, members []string) (keys []key, answers []*redis.StringCmd, err error) {
 	for _, member := range members {
-		if len(member) == len(key{}) {
-			keys = append(keys, key([]byte(member)))
+		if k, ok := keyIn(member); ok {
+			keys = append(keys, k)
 		}
 	}
 	if len(keys) == 0 {
