@@ -114,6 +114,8 @@ type heldCRL struct {
 	list   *CRL
 	origin crlOrigin
 	file   string // its copy in Folder
+	// validators of each address that serves it, as far as this process knows.
+	validators map[string]Validators
 }
 
 // crlOrigin is kept beside the copy on disk.
@@ -196,12 +198,12 @@ func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only
 		return nil, err
 	}
 	if only != nil && only.delta != list.IsDelta() {
-		return nil, crlFault(CRLOtherKind, 0, "delta %t, wanted %t", list.IsDelta(), only.delta)
+		return nil, crlFault(CRLOtherKind, 0, "delta: %t, asked for: %t", list.IsDelta(), only.delta)
 	}
 	r.mu.Lock()
 	slot := crlSlot{source.Name, list.scope(), list.IsDelta()}
 	before := r.held[slot]
-	adopted := &heldCRL{list: list, origin: origin, file: slot.file()}
+	adopted := &heldCRL{list: list, origin: origin, file: slot.file(), validators: map[string]Validators{origin.From: origin.Validators}}
 	err = r.acceptable(list, source.Issuer, before, r.held[crlSlot{source.Name, list.scope(), false}])
 	if err == nil {
 		err = keep(adopted)

@@ -102,26 +102,38 @@ func (r *Refresher) state(key fetchKey) *fetchState {
 }
 
 // Fetch fetches an authority's complete CRL or its delta now, from the first
-// of its addresses that gives one that may be taken. It returns nil when one
-// is in force that the address confirms.
+// of its addresses that gives one, or confirms the one in force. One issued
+// longer ago than Every does not keep it from the addresses that follow: the
+// first may be a mirror that has stopped. It returns nil when an address gave
+// or confirmed a CRL that is not past its nextUpdate.
 func (r *Refresher) Fetch(ctx context.Context, name string, delta bool) error {
 	source, addresses := r.addresses(name, delta)
 	if r.options.Fetch == nil || len(addresses) == 0 {
 		return errors.New("no address to fetch from")
 	}
 	var failures []error
+	fetched := false
 	for _, address := range addresses {
-		err := r.fetchFrom(ctx, source, delta, address)
-		if err == nil {
-			failures = nil
-			break
+		list, err := r.fetchFrom(ctx, source, delta, address)
+		now := r.options.Now()
+		if err == nil && now.After(list.NextUpdate) {
+			err = crlFault(CRLStale, 0, "%s has none but that of %s", address, list.ThisUpdate.Format(time.RFC3339))
 		}
-		failures = append(failures, err)
-		if delta && errors.Is(err, CRLDeltaMismatch) {
-			r.hurry(fetchKey{name, false})
+		if err != nil {
+			failures = append(failures, err)
+			if delta && errors.Is(err, CRLDeltaMismatch) {
+				r.hurry(fetchKey{name, false})
+			}
+			continue
+		}
+		if fetched = true; now.Sub(list.ThisUpdate) <= r.options.Every {
+			break
 		}
 	}
 	err := errors.Join(failures...)
+	if fetched {
+		err = nil
+	}
 	if ctx.Err() == nil { // else it was not the address that failed
 		r.done(fetchKey{name, delta}, err)
 	}
@@ -138,28 +150,38 @@ func (r *Refresher) hurry(key fetchKey) {
 	}
 }
 
-func (r *Refresher) fetchFrom(ctx context.Context, source *CRLSource, delta bool, address string) error {
-	held, origin := r.newest(source.Name, delta)
-	var validators Validators
-	if held != nil && origin.From == address {
-		validators = origin.Validators
-	}
+// fetchFrom gives the CRL that the address gave or confirmed.
+func (r *Refresher) fetchFrom(ctx context.Context, source *CRLSource, delta bool, address string) (*CRL, error) {
+	held, validators := r.heldFrom(source.Name, delta, address)
 	fetched, err := r.options.Fetch(ctx, address, validators)
 	if errors.Is(err, FetchNotModified) && validators != (Validators{}) {
 		r.confirm(held, crlOrigin{address, r.options.Now().UTC(), validators})
-		return nil
+		return held, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer fetched.Close()
-	origin = crlOrigin{address, r.options.Now().UTC(), fetched.Validators}
+	origin := crlOrigin{address, r.options.Now().UTC(), fetched.Validators}
 	taken, err := r.take(ctx, fetched, origin, &fetchKey{source.Name, delta})
 	if errors.Is(err, ErrUnchanged) {
 		r.confirm(taken, origin)
-		return nil
+		return taken, nil
 	}
-	return err
+	return taken, err
+}
+
+// heldFrom is the CRL to be fetched anew, and what that address called it.
+func (r *Refresher) heldFrom(name string, delta bool, address string) (*CRL, Validators) {
+	held, _ := r.newest(name, delta)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.held {
+		if h.list == held {
+			return held, h.validators[address]
+		}
+	}
+	return nil, Validators{}
 }
 
 // confirm notes that what is held was found current.
@@ -169,6 +191,7 @@ func (r *Refresher) confirm(list *CRL, origin crlOrigin) {
 	for _, h := range r.held {
 		if h.list == list {
 			h.origin = origin
+			h.validators[origin.From] = origin.Validators
 			r.keepOrigin(h)
 		}
 	}
