@@ -20,6 +20,12 @@ type OCSPQuestion struct {
 	// Nonce ties the answer to this question (RFC 9654); nil asks for none, as
 	// when an answer comes from a file.
 	Nonce []byte
+	// Responders are the addresses that the certificate names (RFC 5280
+	// §4.2.2.1).
+	Responders []string
+	// Remembered is a certificate that is not at hand, so that what addresses
+	// it names is not known.
+	Remembered bool
 }
 
 // nonceOctets is what RFC 9654 §2.1 recommends to clients.

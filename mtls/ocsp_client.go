@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +20,11 @@ import (
 type OCSPClient struct {
 	// Fetch sends a question: Fetcher.OCSP.
 	Fetch func(ctx context.Context, address string, question []byte) ([]byte, error)
+	// Responders are asked in place of those that certificates name.
+	Responders []string
+	// Fallback are asked about a remembered certificate, after those that the
+	// last certificate of its issuer named, if one was seen.
+	Fallback []string
 	// Policy on answers.
 	Policy OCSPPolicy
 	// CacheFor is how long an answer counts; never past its nextUpdate and the
@@ -35,6 +42,7 @@ type OCSPClient struct {
 	mu      sync.Mutex // guards what follows
 	answers map[ocspKey]cachedAnswer
 	resting map[string]restingResponder // by address
+	named   map[string][]string         // by issuer: the addresses that the last certificate of it named
 }
 
 // Defaults of OCSPClient.
@@ -115,14 +123,59 @@ func (c *OCSPClient) OCSPAnswers(issuer *x509.Certificate, serial *big.Int) [][]
 
 // AskAll asks several questions at once, and returns what went wrong. What was
 // answered is remembered all the same.
-func (c *OCSPClient) AskAll(ctx context.Context, questions []OCSPQuestion, responders []string) error {
+func (c *OCSPClient) AskAll(ctx context.Context, questions []OCSPQuestion) error {
 	failures := make([]error, len(questions))
 	var group sync.WaitGroup
 	for i, q := range questions {
-		group.Go(func() { _, failures[i] = c.Ask(ctx, q.Serial, q.Issuer, responders) })
+		group.Go(func() { _, failures[i] = c.Ask(ctx, q.Serial, q.Issuer, c.Whom(q)) })
 	}
 	group.Wait()
 	return errors.Join(failures...)
+}
+
+// Bounds on what certificates can make us ask and remember.
+const (
+	maxResponders = 4   // of one certificate
+	maxNamed      = 256 // issuers
+)
+
+// Whom gives the addresses to ask a question at; none: nobody can be asked.
+// Those that a certificate names are remembered for others of its issuer: a
+// certificate that is not at hand names none.
+func (c *OCSPClient) Whom(q OCSPQuestion) []string {
+	if len(c.Responders) > 0 {
+		return c.Responders
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := string(q.Issuer.Raw)
+	if q.Remembered {
+		known := slices.Clone(c.named[key])
+		return slices.Compact(append(known, c.Fallback...))
+	}
+	named := slices.DeleteFunc(slices.Clone(q.Responders), func(address string) bool {
+		return !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://")
+	})
+	named = named[:min(len(named), maxResponders)]
+	if len(named) > 0 {
+		if c.named == nil || len(c.named) >= maxNamed {
+			c.named = map[string][]string{}
+		}
+		c.named[key] = named
+	}
+	return named
+}
+
+// CheckResponder refuses the address of a responder that would not be asked.
+func (f *Fetcher) CheckResponder(address string) error {
+	target, err := f.allowed(address)
+	switch {
+	case err != nil:
+		return err
+	case target.Scheme != "http" && target.Scheme != "https":
+		return &FetchError{Fault: FetchAddress, URL: address, Detail: "OCSP is spoken over HTTP"}
+	}
+	return nil
 }
 
 // ErrNoResponder is a certificate about which nobody can be asked.

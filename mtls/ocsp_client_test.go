@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -196,7 +197,7 @@ func TestOCSPClientAsEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &responder{ca: h.issuer, now: h.clock()}
-	client := &mtls.OCSPClient{Fetch: r.fetch, Now: r.clock}
+	client := &mtls.OCSPClient{Fetch: r.fetch, Now: r.clock, Responders: responders}
 	evidence := struct {
 		*mtls.Refresher
 		*mtls.OCSPClient
@@ -209,12 +210,53 @@ func TestOCSPClientAsEvidence(t *testing.T) {
 		want mtls.Reason
 	}{"good": {card, ""}, "revoked": {revoked, mtls.Revoked}} {
 		h.want(tt.card, mtls.RevocationUnavailable, name+", before anybody was asked")
-		if err := client.AskAll(t.Context(), h.verifier.Questions(mtls.Leaf{DER: tt.card.DER}, h.clock()), responders); err != nil {
+		if err := client.AskAll(t.Context(), h.verifier.Questions(mtls.Leaf{DER: tt.card.DER}, h.clock())); err != nil {
 			t.Error(err)
 		}
 		h.want(tt.card, tt.want, name)
 	}
 	if r.asked != 2 {
 		t.Errorf("asked %d times", r.asked)
+	}
+}
+
+// Whom to ask: who is configured, else whom the certificate names; about one
+// that is remembered, whom others of its issuer named.
+func TestWhomToAsk(t *testing.T) {
+	b := newBench(t)
+	v := newVerifier(t, b.trust, mtls.Policy{Revocation: mtls.RevocationPolicy{OCSP: mtls.OCSPAlways}}, freshCRLs(t, b.pki))
+	shown := v.Questions(mtls.Leaf{DER: b.card.DER}, today())
+	remembered := v.StoredQuestions(storedOf(b.card), today())
+	if len(shown) != 2 || len(remembered) != 2 {
+		t.Fatalf("%d and %d questions", len(shown), len(remembered))
+	}
+	want := func(rule string, c *mtls.OCSPClient, q mtls.OCSPQuestion, addresses ...string) {
+		t.Helper()
+		if got := c.Whom(q); !slices.Equal(got, addresses) {
+			t.Errorf("%s: %q, want %q", rule, got, addresses)
+		}
+	}
+	const named, fallback = "http://ocsp.esante.gouv.fr", "http://fallback.example/"
+	client := &mtls.OCSPClient{Fallback: []string{fallback}}
+	want("remembered, and no other was seen", client, remembered[0], fallback)
+	want("at hand", client, shown[0], named)
+	want("remembered, and another was seen", client, remembered[0], named, fallback)
+	want("an authority that names none", client, shown[1])
+	want("the same, of what is remembered", client, remembered[1])
+	want("who is configured comes first", &mtls.OCSPClient{Responders: responders}, shown[0], responders...)
+	several := shown[0]
+	several.Responders = []string{"ldap://a.example/", "http://1.example", "http://2.example", "https://3.example", "http://4.example", "http://5.example"}
+	want("other than HTTP, and too many", &mtls.OCSPClient{}, several, several.Responders[1:5]...)
+}
+
+func TestCheckResponder(t *testing.T) {
+	f := &mtls.Fetcher{Hosts: []string{"ocsp.example", "other.example:8080"}}
+	for address, good := range map[string]bool{
+		"http://ocsp.example/": true, "https://other.example:8080/x": true,
+		"http://elsewhere.example": false, "http://ocsp.example:81": false, "ldap://ocsp.example/": false, "ocsp.example": false,
+	} {
+		if err := f.CheckResponder(address); (err == nil) != good {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }

@@ -132,7 +132,7 @@ func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refu
 	before := len(j.allowed)
 	for _, p := range above {
 		j.allowed = j.allowed[:before]
-		r := j.status(question{serial: serial, issuer: issuer, path: p})
+		r := j.status(question{serial: serial, issuer: issuer, path: p, remembered: true})
 		if r == nil {
 			r = j.authorities(p)
 		}

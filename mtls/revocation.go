@@ -30,6 +30,9 @@ type question struct {
 	points    []distributionPoint
 	issuer    *x509.Certificate
 	path      path // from the issuer to the anchor
+
+	responders []string // that the certificate names
+	remembered bool     // by issuer and serial: its points and responders are not known
 }
 
 // String names who is asked about.
@@ -80,7 +83,7 @@ func (j *judgement) authorities(p path) *Refusal {
 // the leaf.
 func (j *judgement) ask(c, authority *x509.Certificate, above path) *Refusal {
 	points, err := readPoints(c)
-	q := question{authority: authority, serial: c.SerialNumber, ca: c.IsCA, points: points, issuer: above[0], path: above}
+	q := question{authority: authority, serial: c.SerialNumber, ca: c.IsCA, points: points, issuer: above[0], path: above, responders: c.OCSPServer}
 	if err != nil {
 		r := refuse(Malformed, "RFC 5280 §4.2.1.13", q.String()+": "+err.Error())
 		r.Err = err
@@ -157,7 +160,7 @@ func (j *judgement) byOCSP(q question) (good bool, faults []fault, revoked *Refu
 	answer, found, faults := j.answer(q)
 	switch {
 	case !found && j.open != nil:
-		*j.open = append(*j.open, OCSPQuestion{Serial: q.serial, Issuer: q.issuer})
+		*j.open = append(*j.open, OCSPQuestion{Serial: q.serial, Issuer: q.issuer, Responders: q.responders, Remembered: q.remembered})
 		return true, nil, nil // to be asked about what comes after, too
 	case !found:
 		return false, faults, nil

@@ -114,6 +114,11 @@ type OCSPConfig struct {
 	Hosts []string `yaml:"hosts"`
 	// Responders replace the addresses written in the certificates.
 	Responders []string `yaml:"responders"`
+	// Fallback are asked about the certificate behind a passkey, whose own
+	// addresses are not kept, after those in the last card's of its authority
+	// that came by since the start. Default: the IGC-Santé's responder, where
+	// hosts names it.
+	Fallback []string `yaml:"fallback"`
 	// Deadline for an answer; default 3s.
 	Deadline time.Duration `yaml:"deadline"`
 	// MaximumAge of an answer's thisUpdate; default 24h.
@@ -156,6 +161,9 @@ type PagesConfig struct {
 	Logo         string `yaml:"logo"`      // image file; empty: none
 	TimeZone     string `yaml:"time_zone"` // default Europe/Paris
 }
+
+// nationalResponder is the host of the IGC-Santé's OCSP responder.
+const nationalResponder = "ocsp.esante.gouv.fr"
 
 // Values of Config.Mode.
 const (
@@ -239,7 +247,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.OCSP.MaximumAge, mtls.DefaultOCSPAge)
 	setDefault(&c.OCSP.Nonce, string(mtls.NonceRequired))
 	if c.OCSP.Hosts == nil {
-		c.OCSP.Hosts = []string{"ocsp.esante.gouv.fr"}
+		c.OCSP.Hosts = []string{nationalResponder}
 	}
 	setDefault(&c.Passkeys.Attestation, "record")
 	setDefault(&c.Passkeys.SignCount, "refuse")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cpsgate/enroll"
@@ -22,21 +23,18 @@ type judge struct {
 	*mtls.Verifier
 	crls  *mtls.Refresher
 	ocsp  *mtls.OCSPClient // nil: nobody is asked
-	rules OCSPConfig
+	wait  time.Duration    // for all questions of one login
 	trust *mtls.TrustReloader
 	log   *slog.Logger
 	now   func() time.Time
 
+	mute    sync.Map  // issuers whose certificates name no responder, as told in the log
 	watched ocspWatch // certificates that sessions stand on; asked about again
 
 	// news holds one token while a CRL came into force that nobody has looked
 	// at yet for the certificates of known cards.
 	news chan struct{}
 }
-
-// ocspWait bounds what all questions of one login may take together, beyond
-// the deadline of each: a responder that is down must not hold a login.
-const ocspWait = time.Second
 
 func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (*judge, error) {
 	trust, err := loadTrust(c)
@@ -47,7 +45,7 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{rules: c.OCSP, log: log, now: now, news: make(chan struct{}, 1)}
+	j := &judge{wait: c.OCSP.Deadline + ocspWait, log: log, now: now, news: make(chan struct{}, 1)}
 	j.watched.stands = c.Sessions.longest()
 	tell := func(o *mtls.RefreshOptions) {
 		o.OnRevoked = func(context.Context, mtls.RevocationNews) { j.tell() }
@@ -58,8 +56,9 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	j.crls.Scan(ctx) // the drop folder counts from the first login on
 	var evidence mtls.Evidence = j.crls
 	if policy.UsesOCSP() {
-		fetcher := &mtls.Fetcher{Hosts: c.OCSP.Hosts, OCSPDeadline: c.OCSP.Deadline}
-		j.ocsp = &mtls.OCSPClient{Fetch: fetcher.OCSP, Policy: policy.OCSP, Now: now}
+		if j.ocsp, err = openOCSP(c.OCSP, policy.OCSP, now, log); err != nil {
+			return nil, err
+		}
 		evidence = struct {
 			*mtls.Refresher
 			*mtls.OCSPClient
@@ -117,14 +116,6 @@ func (j *judge) Recheck(c identity.Certificate, now time.Time) error {
 	}
 	j.watched.note(c, now)
 	return nil
-}
-
-func (j *judge) ask(questions []mtls.OCSPQuestion) {
-	ctx, cancel := context.WithTimeout(context.Background(), j.rules.Deadline+ocspWait)
-	defer cancel()
-	if err := j.ocsp.AskAll(ctx, questions, j.rules.Responders); err != nil {
-		j.log.Warn("OCSP not answered", "error", err)
-	}
 }
 
 // standing is what certificates are judged by now, for the pages.

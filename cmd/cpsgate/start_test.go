@@ -105,6 +105,13 @@ func TestStartRefuses(t *testing.T) {
 		{"rules for an authority that is not trusted", func(t *testing.T, d *demo, c *Config) {
 			c.Trust.Authorities = []AuthorityConfig{{Issuer: "AC INCONNUE"}}
 		}, "AC INCONNUE"},
+		{"OCSP without a host to ask", func(t *testing.T, d *demo, c *Config) { c.Trust.OCSP, c.OCSP.Hosts = "always", []string{} }, "ocsp.hosts"},
+		{"a responder that hosts does not name", func(t *testing.T, d *demo, c *Config) {
+			c.Trust.OCSP, c.OCSP.Responders = "always", []string{"http://ocsp.example/"}
+		}, "ocsp.responders"},
+		{"a fallback that is no web address", func(t *testing.T, d *demo, c *Config) {
+			c.Trust.OCSP, c.OCSP.Fallback = "if-crl-unavailable", []string{"ldap://ocsp.esante.gouv.fr/"}
+		}, "ocsp.fallback"},
 		{"proxies that are anybody", func(t *testing.T, d *demo, c *Config) {
 			c.Card.Proxies = ProxiesConfig{From: []string{"0.0.0.0/0"}, Form: "nginx"}
 		}, "card.proxies"},

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"cpsgate/identity"
+	"cpsgate/internal/testpki"
+	"cpsgate/mtls"
+)
+
+// TestOCSPByTheCertificatesAddresses: configured as documented, with no
+// responders, those that the cards name are asked, at both doors.
+func TestOCSPByTheCertificatesAddresses(t *testing.T) {
+	for _, door := range []string{"certificate", "passkey"} {
+		t.Run(door, func(t *testing.T) {
+			r := serveDemo(t, func(c *Config) {
+				c.Trust.Authorities = []AuthorityConfig{{Issuer: "TEST AC IGC-SANTE FORT PERSONNES", OCSP: "always"}}
+			})
+			authority := r.pki.Issuer(testpki.Fort, testpki.Persons)
+			var asked []string
+			j := r.program.judge
+			j.ocsp.Fetch = func(_ context.Context, address string, question []byte) ([]byte, error) {
+				asked = append(asked, address)
+				request, err := testpki.ParseOCSPRequest(question)
+				if err != nil {
+					return nil, err
+				}
+				return authority.OCSPResponse(testpki.OCSPSpec{}, request)
+			}
+			card := r.card(t, "good").Leaf
+			authority.Revoke(card.SerialNumber, r.now(), testpki.ReasonKeyCompromise)
+			var err error
+			if door == "certificate" {
+				_, err = j.Verify(mtls.Leaf{DER: card.Raw}, r.now())
+			} else {
+				err = j.Recheck(storedOf(t, card.Raw), r.now())
+			}
+			var refused *mtls.Refusal
+			if !errors.As(err, &refused) || refused.Reason != mtls.Revoked {
+				t.Errorf("known as revoked to the responder alone: %v", err)
+			}
+			if !slices.Equal(asked, []string{"http://ocsp.esante.gouv.fr"}) {
+				t.Errorf("asked %s", strings.Join(asked, ", "))
+			}
+		})
+	}
+}
+
+// storedOf is what is remembered of a certificate.
+func storedOf(t *testing.T, der []byte) identity.Certificate {
+	t.Helper()
+	c, err := mtls.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mtls.ReadClaims(c).Unverified().Certificate
+}
