@@ -97,6 +97,7 @@ type Refresher struct {
 	fetch map[fetchKey]*fetchState
 	seen  map[string]fileStamp // files of both folders already dealt with
 	early map[string]bool      // files of deltas that came before their base
+	retry map[string]fileRetry // files refused for a cause that may pass
 	based bool                 // a complete CRL came since they were last looked at
 
 	refused *RefusedFile // the last one
@@ -148,7 +149,7 @@ func NewRefresher(options RefreshOptions) (*Refresher, error) {
 	}
 	r := &Refresher{
 		options: options, moved: make(chan struct{}, 1),
-		held: map[crlSlot]*heldCRL{}, fetch: map[fetchKey]*fetchState{}, seen: map[string]fileStamp{}, early: map[string]bool{},
+		held: map[crlSlot]*heldCRL{}, fetch: map[fetchKey]*fetchState{}, seen: map[string]fileStamp{}, early: map[string]bool{}, retry: map[string]fileRetry{},
 	}
 	r.sources.Store(&options.Sources)
 	r.publish()

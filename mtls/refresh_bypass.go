@@ -125,16 +125,16 @@ func (r *Refresher) BypassedUntil([]byte) time.Time {
 }
 
 // loadBypass takes the file into force. One that cannot be read is none.
-func (r *Refresher) loadBypass() {
+func (r *Refresher) loadBypass() error {
 	b, err := ReadBypass(r.options.Folder, r.options.Now())
 	if err != nil {
-		r.options.Log.Error("bypass not taken", "error", err)
 		b = nil
 	}
 	if b != nil {
 		r.options.Log.Warn("revocation bypassed", "until", b.Until, "reason", b.Reason, "by", b.By)
 	}
 	r.bypass.Store(b)
+	return err
 }
 
 // bypassGone notices that the file was removed.

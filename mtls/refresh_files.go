@@ -139,7 +139,9 @@ func (r *Refresher) load() error {
 			r.options.Log.Error("CRL kept on disk not taken", "file", path, "error", err)
 		}
 	}
-	r.loadBypass()
+	if err := r.loadBypass(); err != nil {
+		r.options.Log.Error("bypass not taken", "error", err)
+	}
 	return nil
 }
 

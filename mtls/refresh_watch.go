@@ -116,10 +116,7 @@ func (r *Refresher) scan(ctx context.Context) {
 func (r *Refresher) changed(ctx context.Context, folder, name string) {
 	path := filepath.Join(folder, name)
 	stamp := stampOf(path)
-	r.mu.Lock()
-	known := r.seen[path] == stamp
-	r.mu.Unlock()
-	if known {
+	if !r.due(path, stamp) {
 		return
 	}
 	var err error
@@ -127,7 +124,7 @@ func (r *Refresher) changed(ctx context.Context, folder, name string) {
 	case folder == r.options.Drop:
 		_, err = r.Import(ctx, path)
 	case name == bypassFile:
-		r.loadBypass()
+		err = r.loadBypass()
 	case filepath.Ext(name) == crlSuffix:
 		err = r.loadCopy(ctx, path)
 	}
@@ -137,35 +134,46 @@ func (r *Refresher) changed(ctx context.Context, folder, name string) {
 	if err != nil && stillComing(err) && r.options.Now().Sub(stamp.modified) < time.Minute {
 		return // looked at again when it has grown
 	}
+	again := r.looked(path, stamp, err)
 	switch {
+	case err == nil || again:
 	case errors.Is(err, ErrNotWanted):
 		r.options.Log.Info("CRL left aside", "file", path, "error", err)
-	case err != nil:
+	case name == bypassFile:
+		r.options.Log.Error("bypass not taken", "file", path, "error", err)
+	default:
 		r.options.Log.Error("CRL not taken; the one in force stays", "file", path, "error", err)
 	}
-	r.looked(path, stamp, err)
 }
 
-// looked notes that a file was dealt with.
-func (r *Refresher) looked(path string, stamp fileStamp, err error) {
+// looked notes that a file was dealt with. It tells whether it was, with the
+// same outcome, before.
+func (r *Refresher) looked(path string, stamp fileStamp, err error) (again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen[path] = stamp
+	again = r.retryLater(path, err)
 	if errors.Is(err, CRLDeltaMismatch) {
 		r.early[path] = true
 	}
 	switch {
-	case err != nil && !errors.Is(err, ErrNotWanted):
+	case err != nil && !errors.Is(err, ErrNotWanted) && filepath.Base(path) != bypassFile:
 		r.refused = &RefusedFile{File: path, At: r.options.Now().UTC(), Why: err.Error()}
 	case r.refused != nil && r.refused.File == path:
 		r.refused = nil
 	}
+	return again
 }
 
-// refusedGone notices that the file last refused was taken away.
+// refusedGone notices that files refused were taken away.
 func (r *Refresher) refusedGone() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for path := range r.retry {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			delete(r.retry, path)
+		}
+	}
 	if r.refused == nil {
 		return
 	}
