@@ -15,14 +15,23 @@ import (
 // issuer and serial: is it still within its validity, its issuer still
 // trusted, neither of them revoked? The error is a *Refusal.
 func (v *Verifier) Recheck(stored identity.Certificate, now time.Time) error {
-	j := v.begin(now, nil)
-	r := j.stored(stored)
-	if r == nil {
-		return nil
+	if r := v.JudgeStored(stored, now).Refusal; r != nil {
+		return r
 	}
-	r.NotBefore, r.NotAfter = stored.NotBefore, stored.NotAfter
-	r.Claimed = &identity.Cardholder{Certificate: stored}
-	return r
+	return nil
+}
+
+// JudgeStored is Recheck for those who log which leniencies were used. The
+// holder of its verdict is the certificate and no more.
+func (v *Verifier) JudgeStored(stored identity.Certificate, now time.Time) Verdict {
+	j := v.begin(now, nil)
+	holder := identity.Cardholder{Certificate: stored}
+	if r := j.stored(stored); r != nil {
+		r.NotBefore, r.NotAfter = stored.NotBefore, stored.NotAfter
+		r.Claimed = &holder
+		return Verdict{Refusal: r}
+	}
+	return Verdict{Holder: holder, Allowed: j.allowed}
 }
 
 func (j *judgement) stored(c identity.Certificate) *Refusal {

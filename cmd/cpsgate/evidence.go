@@ -99,11 +99,18 @@ func (j *judge) Verify(leaf mtls.Leaf, now time.Time) (identity.Cardholder, erro
 	if verdict.Refusal != nil {
 		return identity.Cardholder{}, verdict.Refusal
 	}
-	if len(verdict.Allowed) > 0 {
-		j.log.Warn("leniency used", "allowed", verdict.Allowed, "serial", verdict.Holder.Certificate.Serial, "issuer", verdict.Holder.Certificate.Issuer)
-	}
-	j.watched.note(verdict.Holder.Certificate, now)
+	j.letIn(verdict, now)
 	return verdict.Holder, nil
+}
+
+// letIn tells the leniencies by which a certificate opened a door, and keeps it
+// in mind while sessions may stand on it.
+func (j *judge) letIn(verdict mtls.Verdict, now time.Time) {
+	c := verdict.Holder.Certificate
+	if len(verdict.Allowed) > 0 {
+		j.log.Warn("leniency used", "allowed", verdict.Allowed, "serial", c.Serial, "issuer", c.Issuer)
+	}
+	j.watched.note(c, now)
 }
 
 // Recheck is Verify for a certificate seen before: the door of its passkeys.
@@ -111,10 +118,11 @@ func (j *judge) Recheck(c identity.Certificate, now time.Time) error {
 	if j.ocsp != nil {
 		j.ask(j.StoredQuestions(c, now))
 	}
-	if err := j.Verifier.Recheck(c, now); err != nil {
-		return err
+	verdict := j.JudgeStored(c, now)
+	if verdict.Refusal != nil {
+		return verdict.Refusal
 	}
-	j.watched.note(c, now)
+	j.letIn(verdict, now)
 	return nil
 }
 
@@ -134,13 +142,13 @@ func (j *judge) tell() {
 }
 
 // verdictOn judges a certificate seen before, for the card record: missing
-// evidence is doubt, and changes nothing there.
+// evidence is doubt, and changes nothing there. So is a verdict that a leniency
+// made: it may open the door, and tells of nobody that they are good again.
 func (j *judge) verdictOn(c identity.Certificate) enroll.Verdict {
-	var refusal *mtls.Refusal
-	switch err := j.Verifier.Recheck(c, j.now()); {
-	case err == nil:
+	switch verdict := j.JudgeStored(c, j.now()); {
+	case verdict.Refusal == nil && len(verdict.Allowed) == 0:
 		return enroll.Good
-	case errors.As(err, &refusal) && refusal.Reason == mtls.Revoked:
+	case verdict.Refusal != nil && verdict.Refusal.Reason == mtls.Revoked:
 		return enroll.Revoked
 	}
 	return enroll.Doubtful
