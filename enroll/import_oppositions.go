@@ -219,7 +219,7 @@ func (l *oppositionReader) foresee(report *OppositionReport) {
 		switch card := l.cards[m.tokenID]; {
 		case !m.since.IsZero() && card.State == identity.CardActive:
 			report.Suspended++
-		case m.since.IsZero() && card.State == identity.CardSuspended && card.StateReason == ReasonOpposed:
+		case m.since.IsZero() && card.State == identity.CardSuspended && card.StateReason == ReasonOpposed && card.Against == "":
 			report.Proposed++
 		}
 	}
@@ -231,7 +231,7 @@ func (r *Registry) applyOppositions(ctx context.Context, u Unit, act Act, matche
 	}
 	for _, m := range matches {
 		if m.since.IsZero() {
-			made, err := r.propose(ctx, u, m.tokenID, ReasonOpposed, "opposition lifted")
+			made, err := r.lifted(ctx, u, m.tokenID, ReasonOpposed, "opposition lifted")
 			if err != nil {
 				return after, err
 			}

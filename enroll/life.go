@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"cpsgate/audit"
@@ -35,7 +37,7 @@ func (r *Registry) changeCard(ctx context.Context, u Unit, tokenID string, state
 		return telling{}, wrongCardState(card, state)
 	}
 	before := card.State
-	card.State, card.StateReason = state, e.Reason
+	card.State, card.StateReason, card.Against = state, e.Reason, ""
 	if state == identity.CardActive {
 		card.StateReason = ""
 	}
@@ -64,7 +66,20 @@ func (r *Registry) stays(ctx context.Context, u Unit, card identity.Card, by ide
 	if card.State == identity.CardActive {
 		return nil
 	}
-	return r.closeLike(ctx, u, Approval{Deed: DeedReactivate, Subject: card.Holder, Card: card.TokenID}, by, reasonStoppedAnew)
+	return r.closeLike(ctx, u, bringingBack(card), by, reasonStoppedAnew)
+}
+
+func bringingBack(card identity.Card) Approval {
+	return Approval{Deed: DeedReactivate, Subject: card.Holder, Card: card.TokenID}
+}
+
+// returning tells whether it is asked or proposed to bring a card back.
+func (r *Registry) returning(ctx context.Context, u Reader, card identity.Card) (bool, error) {
+	_, err := u.ApprovalLike(ctx, bringingBack(card))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func wrongCardState(card identity.Card, next identity.CardState) error {
@@ -105,6 +120,7 @@ func (r *Registry) stop(ctx context.Context, act Act, tokenID string, state iden
 // request that was made before.
 func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e *audit.Event) (telling, error) {
 	if card.State == identity.CardSuspended {
+		card.Against = strings.Join(against(card), " ")
 		card.StateReason = e.Reason
 		if err := u.SaveCard(ctx, card); err != nil {
 			return telling{}, err
@@ -178,12 +194,15 @@ func (r *Registry) CertificateRevoked(ctx context.Context, issuerKey, serial, so
 	})
 }
 
-// suspendByItself suspends an active card; one that is stopped already stays
-// as it is.
+// suspendByItself suspends an active card. Of one that is suspended already it is
+// kept, see alsoAgainst; one that is revoked stays as it is.
 func (r *Registry) suspendByItself(ctx context.Context, u Unit, tokenID string, e *audit.Event) (telling, error) {
 	card, err := u.Card(ctx, tokenID)
-	if err != nil || card.State != identity.CardActive {
+	switch {
+	case err != nil || card.State == identity.CardRevoked:
 		return telling{}, err
+	case card.State == identity.CardSuspended:
+		return telling{}, r.alsoAgainst(ctx, u, card, e)
 	}
 	return r.changeCard(ctx, u, tokenID, identity.CardSuspended, e)
 }
@@ -216,7 +235,7 @@ func (r *Registry) CertificateReleased(ctx context.Context, issuerKey, serial, s
 		if err != nil {
 			return err
 		}
-		_, err = r.propose(ctx, u, c.TokenID, ReasonCertificateRevoked, source)
+		_, err = r.lifted(ctx, u, c.TokenID, ReasonCertificateRevoked, source)
 		return err
 	})
 }
@@ -282,13 +301,17 @@ func (r *Registry) recheck(ctx context.Context, c identity.Certificate, source s
 		return nil
 	}
 	card, err := r.records.Card(ctx, c.TokenID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case v == Revoked && card.State == identity.CardActive:
-		return r.CertificateRevoked(ctx, c.IssuerKey, c.Serial, source)
-	case v == Good && card.State == identity.CardSuspended && card.StateReason == ReasonCertificateRevoked:
+	}
+	if v == Good {
+		if card.State != identity.CardSuspended || !slices.Contains(against(card), ReasonCertificateRevoked) {
+			return nil
+		}
 		return r.CertificateReleased(ctx, c.IssuerKey, c.Serial, source)
 	}
-	return nil
+	if news, err := r.asNews(ctx, card, ReasonCertificateRevoked); err != nil || !news {
+		return err
+	}
+	return r.CertificateRevoked(ctx, c.IssuerKey, c.Serial, source)
 }

@@ -121,6 +121,7 @@ type Card struct {
 	Generation  Generation
 	State       CardState
 	StateReason string
+	Against     string // of a suspended one: what else was found since, a space between
 	FirstSeen   time.Time
 	LastSeen    time.Time
 }

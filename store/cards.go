@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	cardColumns        = `token_id, holder, type, test, generation, state, state_reason, first_seen, last_seen`
+	cardColumns        = `token_id, holder, type, test, generation, state, state_reason, against, first_seen, last_seen`
 	certificateColumns = `issuer_key, serial, issuer, fingerprint, token_id, holder, not_before, not_after, seen_at`
 )
 
@@ -34,7 +34,7 @@ func (r reader) CardsAfter(ctx context.Context, tokenID string, limit int) ([]id
 
 func scanCard(r row) (identity.Card, error) {
 	var c identity.Card
-	err := r.Scan(&c.TokenID, &c.Holder, &c.Type, &c.Test, &c.Generation, &c.State, &c.StateReason,
+	err := r.Scan(&c.TokenID, &c.Holder, &c.Type, &c.Test, &c.Generation, &c.State, &c.StateReason, &c.Against,
 		micros{&c.FirstSeen}, micros{&c.LastSeen})
 	return c, err
 }
@@ -42,11 +42,11 @@ func scanCard(r row) (identity.Card, error) {
 // SaveCard makes or updates a card; its holder and first sight stay.
 func (u unit) SaveCard(ctx context.Context, c identity.Card) error {
 	_, err := u.q.ExecContext(ctx, `INSERT INTO cards (`+cardColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (token_id) DO UPDATE SET
 			type = excluded.type, test = excluded.test, generation = excluded.generation,
-			state = excluded.state, state_reason = excluded.state_reason, last_seen = excluded.last_seen`,
-		c.TokenID, string(c.Holder), int64(c.Type), c.Test, string(c.Generation), string(c.State), c.StateReason,
+			state = excluded.state, state_reason = excluded.state_reason, against = excluded.against, last_seen = excluded.last_seen`,
+		c.TokenID, string(c.Holder), int64(c.Type), c.Test, string(c.Generation), string(c.State), c.StateReason, c.Against,
 		at(c.FirstSeen), at(c.LastSeen))
 	return err
 }

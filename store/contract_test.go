@@ -174,7 +174,7 @@ func contractCards(t *testing.T, b backend) {
 	next := c
 	next.Holder, next.FirstSeen = bob, noon.Add(time.Hour) // stay as they were
 	next.Type, next.Test, next.Generation = identity.CardCPS, false, identity.GenerationCPS3
-	next.State, next.StateReason, next.LastSeen = identity.CardSuspended, "lost", noon.Add(time.Minute)
+	next.State, next.StateReason, next.Against, next.LastSeen = identity.CardSuspended, "lost", "opposed", noon.Add(time.Minute)
 	change(t, b, func(ctx context.Context, u enroll.Unit) error {
 		return errors.Join(u.SaveCard(ctx, next), u.SaveCard(ctx, second))
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,6 +32,7 @@ type (
 		Generation  string     `json:"generation"`
 		State       string     `json:"state"`
 		StateReason string     `json:"stateReason"`
+		Against     []string   `json:"against"` // found since it was suspended
 		LastSeen    time.Time  `json:"lastSeen"`
 		ValidUntil  *time.Time `json:"validUntil"`
 	}
@@ -107,7 +109,7 @@ func (s *Server) apiPerson(c echo.Context) error {
 	for _, card := range account.Cards {
 		answer.Cards = append(answer.Cards, cardJSON{
 			Number: printedNumber(card.TokenID), TokenID: card.TokenID, Type: card.Type.String(), Generation: string(card.Generation),
-			State: string(card.State), StateReason: card.StateReason, LastSeen: card.LastSeen.UTC(), ValidUntil: moment(latest(account.Certificates, card.TokenID)),
+			State: string(card.State), StateReason: card.StateReason, Against: append([]string{}, strings.Fields(card.Against)...), LastSeen: card.LastSeen.UTC(), ValidUntil: moment(latest(account.Certificates, card.TokenID)),
 		})
 	}
 	for _, p := range account.Passkeys {

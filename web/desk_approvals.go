@@ -28,6 +28,8 @@ type approvalView struct {
 	Why                                              string // an approver may not approve it
 	MayApprove, MayDecline                           bool
 	Proposed                                         bool
+	Stopped                                          string   // a card that is to come back: why it is suspended
+	Against                                          []string // and what was found since
 }
 
 // approvalsPage shows the requests; who may not decide sees them all the same.
@@ -124,6 +126,13 @@ func (s *Server) approvalView(c echo.Context, a enroll.Approval) (view approvalV
 	}
 	if !a.ExpiresAt.IsZero() {
 		view.Until = t.moment(a.ExpiresAt)
+	}
+	if a.Deed == enroll.DeedReactivate {
+		card, err := s.o.Registry.Card(ctx, a.Card)
+		if err != nil {
+			return view, err
+		}
+		view.Stopped, view.Against = t.stoppedFor(card)
 	}
 	view.MayDecline = true
 	var refused *enroll.Refusal

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -56,4 +57,33 @@ func TestImportOfOppositions(t *testing.T) {
 		h.refusedFor(audit.KindOppositionImport, "rows")
 	})
 	admin.settled(admin.uploads("oppositions", "x.txt", "Numéro carte|Identifiant PP\n")).says(t, http.StatusOK, "La colonne « Date opposition » manque.")
+}
+
+// TestAnOpposedCardIsNotBroughtBackUnseen: the request of before is closed, and who
+// asks or approves anew reads what the list said.
+func TestAnOpposedCardIsNotBroughtBackUnseen(t *testing.T) {
+	h := newHouse(t)
+	admin, _ := h.staff(identity.RoleAdmin)
+	card := h.card(testpki.CardSpec{})
+	h.browser().with(card).signIn()
+	must(t, h.registry.Suspend(t.Context(), enroll.Act{Console: true, Reason: "égarée"}, card.TokenID))
+	number := strings.TrimPrefix(card.TokenID, "8025000001/")
+	person := "/desk/people/" + card.IdNat
+	ask := func() {
+		t.Helper()
+		admin.submit(person+"/cards/"+number+"/reactivate", url.Values{"reason": {"retrouvée"}}).says(t, http.StatusSeeOther)
+	}
+	ask()
+	approvals := admin.get("/desk/approvals")
+	approvals.says(t, http.StatusOK, "retrouvée", "Carte suspendue", "égarée")
+	if strings.Contains(approvals.body, "Appris depuis") {
+		t.Error("what nobody has learnt")
+	}
+	page := admin.settled(admin.uploads("oppositions", "liste.txt",
+		"Numéro carte|Identifiant PP|Date opposition\n"+number+"|"+strings.TrimPrefix(card.IdNat, "8")+"|2026-01-05\n"))
+	admin.settled(admin.submit(page.url.Path+"/apply", nil)).says(t, http.StatusOK, "L’import est fait")
+	admin.get("/desk/approvals").says(t, http.StatusOK, "Rien n’attend")
+	admin.get(person).says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
+	ask()
+	admin.get("/desk/approvals").says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -32,6 +33,7 @@ type heldCard struct {
 	Path       string // its number, for addresses
 	Generation string
 	Reason     string
+	Against    []string // found since it was suspended
 	Acts       []cardAct
 	Others     []cardChoice // that it may be replaced by
 }
@@ -123,7 +125,7 @@ func (s *Server) personView(c echo.Context, account enroll.Account) personView {
 func (t *tongue) heldCard(all []identity.Card, at int, shown cardView) heldCard {
 	card := all[at]
 	_, number, _ := strings.Cut(card.TokenID, "/")
-	held := heldCard{cardView: shown, Path: number, Generation: strings.ToUpper(string(card.Generation)), Reason: card.StateReason}
+	held := heldCard{cardView: shown, Path: number, Generation: strings.ToUpper(string(card.Generation))}
 	held.Here = false
 	for _, other := range all {
 		if other.TokenID != card.TokenID && other.State == identity.CardActive {
@@ -131,10 +133,16 @@ func (t *tongue) heldCard(all []identity.Card, at int, shown cardView) heldCard 
 		}
 	}
 	held.Acts = t.cardActs(card.State, len(held.Others) > 0)
-	if words := t.words[suspendedFor[card.StateReason]]; words != "" {
-		held.Reason = words
-	}
+	held.Reason, held.Against = t.stoppedFor(card)
 	return held
+}
+
+// stoppedFor says why a card is suspended, and what was found against it since.
+func (t *tongue) stoppedFor(card identity.Card) (reason string, since []string) {
+	for _, found := range strings.Fields(card.Against) {
+		since = append(since, cmp.Or(t.words[suspendedFor[found]], found))
+	}
+	return cmp.Or(t.words[suspendedFor[card.StateReason]], card.StateReason), since
 }
 
 // suspendedFor are the reasons that cpsgate itself gives.

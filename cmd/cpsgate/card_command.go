@@ -93,6 +93,7 @@ type cardReport struct {
 	Generation   identity.Generation `json:"generation,omitempty"`
 	State        identity.CardState  `json:"state"`
 	StateReason  string              `json:"stateReason,omitempty"`
+	Against      string              `json:"against,omitempty"`
 	Holder       identity.PSIdNat    `json:"holder"`
 	Name         string              `json:"name"`
 	FirstSeen    time.Time           `json:"firstSeen"`
@@ -153,7 +154,7 @@ func reportCard(env *environment, s enroll.Reader, id string) (cardReport, error
 		return cardReport{}, err
 	}
 	report := cardReport{
-		TokenID: id, Type: card.Type.String(), Generation: card.Generation, State: card.State, StateReason: card.StateReason,
+		TokenID: id, Type: card.Type.String(), Generation: card.Generation, State: card.State, StateReason: card.StateReason, Against: card.Against,
 		Holder: card.Holder, Name: person.FamilyName + " " + person.GivenName, FirstSeen: card.FirstSeen, LastSeen: card.LastSeen,
 		Certificates: []cardCertificate{}, Passkeys: []cardPasskey{},
 	}
@@ -179,6 +180,9 @@ func (r cardReport) print(env *environment) {
 	state := string(r.State)
 	if r.StateReason != "" {
 		state += " (" + r.StateReason + ")"
+	}
+	if r.Against != "" {
+		state += ", since then " + r.Against
 	}
 	fmt.Fprintf(env.stdout, "card %s, %s %s\nstate %s\nholder %s, %s\nseen %s to %s\n", r.TokenID, r.Type, r.Generation, state,
 		r.Holder, r.Name, r.FirstSeen.Format(time.DateOnly), r.LastSeen.Format(time.DateOnly))
