@@ -22,6 +22,7 @@ const (
 	CRLWeakHash             CRLFault = "weak-hash"             // SHA-1
 	CRLWeakKey              CRLFault = "weak-key"              // below Strength
 	CRLDuplicateExtension   CRLFault = "duplicate-extension"   // RFC 5280 §4.2
+	CRLTooManyExtensions    CRLFault = "too-many-extensions"   // in one list of them
 	CRLRemoveOutsideDelta   CRLFault = "remove-outside-delta"  // removeFromCRL in a complete CRL, §5.3.1
 	CRLSignerNotAllowed     CRLFault = "signer-not-allowed"    // keyUsage without cRLSign, §6.3.3 (f)
 	CRLSignature            CRLFault = "bad-signature"         // §6.3.3 (g)

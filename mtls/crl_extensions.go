@@ -26,6 +26,10 @@ var (
 // enough to refuse a CRL, a few are enough to explain it.
 const maxUnknownExtensions = 16
 
+// maxExtensions of one list: each is compared with those before it, in octets
+// that nobody has been found to have signed yet. RFC 5280 §5.2 and §5.3 know ten.
+const maxExtensions = 32
+
 type crlExtension struct {
 	oid      asn1.ObjectIdentifier
 	critical bool
@@ -47,6 +51,9 @@ func eachExtension(list cryptobyte.String, handle func(crlExtension) error) erro
 		}
 		if !der.ReadASN1(&value, cryptobyte_asn1.OCTET_STRING) || !der.Empty() {
 			return crlFault(CRLMalformed, 0, "extension %s", e.oid)
+		}
+		if len(seen) == maxExtensions {
+			return crlFault(CRLTooManyExtensions, 0, "over %d in one list", maxExtensions)
 		}
 		if slices.ContainsFunc(seen, e.oid.Equal) {
 			return crlFault(CRLDuplicateExtension, 0, "%s", e.oid)

@@ -50,6 +50,8 @@ func TestReadCRLRefusals(t *testing.T) {
 		"serial of 21 octets":          {crl(testpki.CRLSpec{Entries: long}), mtls.CRLLimits{}, mtls.CRLSerialTooLong},
 		"a serial twice":               {crl(testpki.CRLSpec{Entries: entries(5, 6, 5)}), mtls.CRLLimits{}, mtls.CRLDuplicateSerial},
 		"an extension twice":           {crl(testpki.CRLSpec{Extensions: twice}), mtls.CRLLimits{}, mtls.CRLDuplicateExtension},
+		"extensions without number":    {crl(testpki.CRLSpec{Extensions: distinct(40)}), mtls.CRLLimits{}, mtls.CRLTooManyExtensions},
+		"the same in an entry":         {crl(testpki.CRLSpec{Entries: []testpki.Entry{{Serial: big.NewInt(4), At: crlNow, Extensions: distinct(33)}}}), mtls.CRLLimits{}, mtls.CRLTooManyExtensions},
 		"removeFromCRL without a base": {crl(testpki.CRLSpec{Entries: []testpki.Entry{{Serial: big.NewInt(4), At: crlNow, Reason: testpki.ReasonRemoveFromCRL}}}), mtls.CRLLimits{}, mtls.CRLRemoveOutsideDelta},
 		"fields in another order":      {reordered(t, der), mtls.CRLLimits{}, mtls.CRLMalformed},
 		"SHA-1":                        {crl(testpki.CRLSpec{Digest: crypto.SHA1}), mtls.CRLLimits{}, mtls.CRLWeakHash},
@@ -60,6 +62,23 @@ func TestReadCRLRefusals(t *testing.T) {
 		if !errors.Is(err, tt.want) || !errors.As(err, &refused) {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
+	}
+}
+
+// distinct are so many extensions, each another.
+func distinct(n int) []pkix.Extension {
+	all := make([]pkix.Extension, n)
+	for i := range all {
+		all[i] = pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 250, i}, Value: []byte{5, 0}}
+	}
+	return all
+}
+
+// TestReadCRLExtensions: as many as are allowed are read.
+func TestReadCRLExtensions(t *testing.T) {
+	der := makeCRL(t, crlAuthority(t), testpki.CRLSpec{Entries: []testpki.Entry{{Serial: big.NewInt(4), At: crlNow, Extensions: distinct(32)}}, Extensions: distinct(20)})
+	if list := readCRL(t, der); list.Len() != 1 {
+		t.Errorf("%d entries", list.Len())
 	}
 }
 
