@@ -48,6 +48,7 @@ const (
 	KindTicketProve   = "ticket.prove" // a refused step of a sitting
 	KindDeskProof     = "ticket.desk-proof"
 	KindReset         = "ticket.reset"
+	KindEmptied       = "ticket.reset-done" // the workstation emptied the applet, or may have
 
 	KindApprovalRequest = "approval.request"
 	KindApprovalPropose = "approval.propose" // by cpsgate itself

@@ -17,40 +17,49 @@ import (
 // cards deny the first reset and obey a second one after another power-off, as
 // a guard against programs.
 func (c *Card) Reset(ctx context.Context) error {
+	_, err := c.ResetKnown(ctx, func(context.Context) error { return nil })
+	return err
+}
+
+// ResetKnown is Reset for a card that somebody else knows better: known judges
+// the card that was put back, before it is erased, and within the ten seconds.
+// left tells that the card was taken out. Without known that is never asked for.
+func (c *Card) ResetKnown(ctx context.Context, known func(context.Context) error) (left bool, err error) {
 	if c.card == nil { // a security key: its plugging-in is its power-up
-		return c.Engine.Reset(ctx)
+		return false, c.Engine.Reset(ctx)
 	}
 	if err := c.remember(ctx); err != nil {
-		return err
+		return false, err
 	}
-	powerUp := c.coldReset
+	putBack := func(ctx context.Context) error {
+		left = true
+		return c.reinsertion(ctx, known)
+	}
+	powerUp := func(ctx context.Context) error {
+		if err := c.card.ColdReset(ctx); err == nil || known == nil {
+			return err
+		}
+		return putBack(ctx)
+	}
 	denied, late := false, false
 	for {
 		if err := powerUp(ctx); err != nil {
-			return err
+			return left, fmt.Errorf("%w: %w", ErrNotErased, err)
 		}
 		err := c.Engine.Reset(ctx)
 		switch {
 		case errors.Is(err, ctap2.StatusOperationDenied) && !denied:
 			denied = true // the first of two steps
-		case errors.Is(err, ctap2.StatusNotAllowed) && !late:
-			late, powerUp = true, c.reinsertion
+		case errors.Is(err, ctap2.StatusNotAllowed) && !late && known != nil:
+			late, powerUp = true, putBack
 		default:
-			return err
+			return left, err
 		}
 	}
 }
 
-// coldReset cuts the power, or has the card put back where that fails.
-func (c *Card) coldReset(ctx context.Context) error {
-	if err := c.card.ColdReset(ctx); err != nil {
-		return c.reinsertion(ctx)
-	}
-	return nil
-}
-
 // reinsertion asks for the card to be taken out of its reader and put back.
-func (c *Card) reinsertion(ctx context.Context) error {
+func (c *Card) reinsertion(ctx context.Context, known func(context.Context) error) error {
 	c.card.Close()
 	present := func(want bool, waiting WaitingFor) error {
 		return waitUntil(ctx, c.choice, func() (WaitingFor, string, error) {
@@ -75,11 +84,14 @@ func (c *Card) reinsertion(ctx context.Context) error {
 	if err := c.connect(ctx, c.Reader); err != nil {
 		return err
 	}
-	return c.recognise(ctx)
+	if err := c.recognise(ctx); err != nil {
+		return err
+	}
+	return known(ctx)
 }
 
-// remember keeps what can tell this card from another. No card says which one
-// it is, but two rarely agree in all that getInfo and the retry counter say.
+// remember keeps what can tell this card from another. No applet says which one
+// it is: two cards of a model that hold as much say the same by getInfo.
 func (c *Card) remember(ctx context.Context) (err error) {
 	c.known.atr = string(c.ATR)
 	if c.known.info, err = c.Engine.Info(ctx); err != nil && !errors.Is(err, ctap2.ErrNotCanonical) {
@@ -102,5 +114,9 @@ func (c *Card) recognise(ctx context.Context) error {
 	return nil
 }
 
-// ErrAnotherCard is another card than the one that was there.
-var ErrAnotherCard = errors.New("another card was put in")
+var (
+	// ErrAnotherCard is another card than the one that was there.
+	ErrAnotherCard = errors.New("another card was put in")
+	// ErrNotErased comes with an error that came before the card was told to erase.
+	ErrNotErased = errors.New("the card was not erased")
+)

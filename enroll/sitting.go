@@ -19,7 +19,7 @@ type Sitting struct {
 	Holder    identity.Professional // zero: the card has not said yet
 	Policy    AppletPolicy
 	DeskProof bool // may enrol without the card's certificate
-	Reset     bool // may empty the applet first
+	Reset     bool // may empty the applet first: of nobody's card before it is known whose it is
 }
 
 // Claim answers a code typed at a workstation: the ticket is its from now on,
@@ -93,9 +93,10 @@ func holderOf(ctx context.Context, u Reader, t TicketRecord) (identity.Professio
 }
 
 func (r *Registry) sitting(t TicketRecord, holder identity.Professional) Sitting {
+	_, unproved := r.proofOf(&t)
 	return Sitting{
 		Ticket: t.Ticket, Holder: holder, Policy: r.o.Policy.Applet,
-		DeskProof: t.DeskProof.State == LeaveGiven, Reset: t.Reset.State == LeaveGiven,
+		DeskProof: t.DeskProof.State == LeaveGiven, Reset: t.Reset.State == LeaveGiven && unproved == nil,
 	}
 }
 
@@ -175,6 +176,10 @@ func (r *Registry) noteRefusal(ctx context.Context, secret, step string, err err
 	return err
 }
 
+// StepEmptied is the workstation's word that it emptied the applet; one that
+// failed, that it may have. It is an act, and stands in the audit.
+const StepEmptied = "reset-done"
+
 // Note adds a step to the ticket: the workstation's own progress, or what
 // another package refused. It changes nothing else.
 func (r *Registry) Note(ctx context.Context, secret, name, detail string, ok bool) error {
@@ -184,8 +189,30 @@ func (r *Registry) Note(ctx context.Context, secret, name, detail string, ok boo
 			return telling{}, err
 		}
 		t.step(r.o.Now(), name, detail, ok)
-		return telling{ticket: t.ID}, u.SaveTicket(ctx, t)
+		if err := u.SaveTicket(ctx, t); err != nil {
+			return telling{}, err
+		}
+		if name == StepEmptied {
+			err = r.o.Audit.RecordIn(ctx, u, r.emptiedEvent(t, detail, ok))
+		}
+		return telling{ticket: t.ID}, err
 	})
+}
+
+// emptiedEvent says which card was emptied, where, and by whose leave.
+func (r *Registry) emptiedEvent(t TicketRecord, detail string, ok bool) *audit.Event {
+	e := r.ticketEvent(t, audit.KindEmptied)
+	e.Actor, e.Approver = t.Operator, t.Reset.Approver
+	if proof, err := r.proofOf(&t); err == nil {
+		e.Proof, e.Card = string(proof.Kind), proof.CardTokenID
+	}
+	if !ok {
+		e.Outcome, e.Reason = audit.Failed, detail
+	}
+	if t.Reset.State != LeaveGiven {
+		e.Detail += " without leave"
+	}
+	return e
 }
 
 // ProveCard keeps that the card's certificate was used in this sitting, by

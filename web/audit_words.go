@@ -36,6 +36,7 @@ var kindWords = map[string]string{
 	audit.KindTicketExpire:     "kind.ticket-expire",
 	audit.KindDeskProof:        "kind.desk-proof",
 	audit.KindReset:            "kind.reset",
+	audit.KindEmptied:          "kind.reset-done",
 	audit.KindApprovalRequest:  "kind.approval-request",
 	audit.KindApprovalPropose:  "kind.approval-propose",
 	audit.KindApprovalApprove:  "kind.approval-approve",

@@ -10,10 +10,21 @@ import (
 	"cpsgate/cardside/pkcs11"
 )
 
-// prove shows the server whose card it is, by mutual TLS with its certificate;
-// where that cannot be used, once the desk vouches for the person. The answer
-// says what the applet is to make.
+// prove shows the server whose card it is. The answer says what the applet is to
+// make.
 func (s *sitting) prove(ctx context.Context) (asked, error) {
+	due, err := s.show(ctx)
+	if err == nil {
+		s.done.Holder = due.Holder
+		s.tell(Progress{Step: StepProved, Holder: due.Holder})
+	}
+	return due, err
+}
+
+// show goes by mutual TLS with the card's certificate; where that cannot be
+// used, once the desk vouches for the person. What was proved by its certificate
+// is proved so again: the desk has vouched for no card that was put back.
+func (s *sitting) show(ctx context.Context) (asked, error) {
 	var due asked
 	key, err := s.key(ctx)
 	if err == nil {
@@ -25,7 +36,7 @@ func (s *sitting) prove(ctx context.Context) (asked, error) {
 			return s.byCertificate(ctx, key.Key)
 		}
 	}
-	if !missing(err) {
+	if !missing(err) || s.done.Proof == ProofSameCard {
 		return due, err
 	}
 	why := cardside.ReasonOf(err)
@@ -34,6 +45,12 @@ func (s *sitting) prove(ctx context.Context) (asked, error) {
 		return due, err
 	}
 	s.done.Proof, s.done.TokenID = ProofDesk, ""
+	return s.options(ctx)
+}
+
+// options asks what the applet is to make, on a card that is proved or vouched for.
+func (s *sitting) options(ctx context.Context) (asked, error) {
+	var due asked
 	if _, err := s.server.call(ctx, "/enroll/options", struct{}{}, &due); err != nil {
 		return due, err
 	}

@@ -187,29 +187,48 @@ func (s *sitting) byPerson(f func() error) error {
 	return f()
 }
 
-// sit goes from the code taken to the passkey active, while the card stays
-// where it is.
+// sit goes from the code taken to the passkey active. Nothing is changed on a
+// card before it is known whose it is.
 func (s *sitting) sit(ctx context.Context) error {
 	if err := s.answer.Policy.check(); err != nil {
 		return err
 	}
-	if err := s.erase(ctx); err != nil {
-		return err
+	due := s.prove
+	if s.erases() {
+		left, err := s.empty(ctx)
+		if err != nil {
+			return err
+		}
+		if !left {
+			due = s.options
+		}
 	}
-	ctx, stop := s.watch(ctx)
-	defer stop()
-	return s.orRemoved(ctx, s.stages(ctx))
+	return s.watched(ctx, func(ctx context.Context) error { return s.stages(ctx, due) })
 }
 
-func (s *sitting) stages(ctx context.Context) error {
-	due, err := s.prove(ctx)
+// empty proves the card, and erases its applet once the desk allows it.
+func (s *sitting) empty(ctx context.Context) (left bool, err error) {
+	err = s.watched(ctx, func(ctx context.Context) error {
+		if _, err := s.prove(ctx); err != nil {
+			return err
+		}
+		return s.mayErase(ctx)
+	})
+	if err != nil {
+		return false, err
+	}
+	return s.erase(ctx) // not watched: it may have to be taken out for that
+}
+
+// stages makes the passkey and uses it, on a card that shows first whose it is,
+// or has shown it and stayed where it was.
+func (s *sitting) stages(ctx context.Context, due func(context.Context) (asked, error)) error {
+	next, err := due(ctx)
 	if err != nil {
 		return err
 	}
-	s.done.Holder = due.Holder
-	s.tell(Progress{Step: StepProved, Holder: due.Holder})
 	if err := s.choosePIN(ctx); err != nil {
 		return err
 	}
-	return s.enrol(ctx, due)
+	return s.enrol(ctx, next)
 }

@@ -81,6 +81,9 @@ func (s *sitting) unfinished(ctx context.Context, cause error) (Outcome, error) 
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonLimit)
 	defer cancel()
+	if s.done.Left.Perhaps == ChangeErase {
+		_ = s.note(last, StepResetDone, cardside.ReasonOf(cause)) // the end is told all the same
+	}
 	err := s.server.once(last, s.server.client, s.server.origin+"/enroll/abandon", abandonment{reason}, nil)
 	if s.done.Left.Used && refusedFor(err, "ticket-used") {
 		return s.outcome(), nil
@@ -114,6 +117,13 @@ func (s *sitting) watch(ctx context.Context) (watched context.Context, stop func
 		cancel(nil)
 		<-ended
 	}
+}
+
+// watched does what must not see the card leave.
+func (s *sitting) watched(ctx context.Context, f func(context.Context) error) error {
+	ctx, stop := s.watch(ctx)
+	defer stop()
+	return s.orRemoved(ctx, f(ctx))
 }
 
 // orRemoved is err, or the removal of the card where that explains it: many a

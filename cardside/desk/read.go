@@ -195,24 +195,3 @@ func (s *sitting) note(ctx context.Context, step Step, again cardside.Reason) er
 	}
 	return nil
 }
-
-// erase empties the applet, where that was asked for and the desk allows it.
-func (s *sitting) erase(ctx context.Context) error {
-	if !s.Erase || s.info.Blank() {
-		return nil
-	}
-	err := s.waitForDesk(ctx, StepResetNeeded, "", func(p policy) bool { return p.Reset == resetAllowed })
-	if err != nil {
-		return err
-	}
-	if err := s.change(ctx, ChangeErase, func() error { return s.card.Reset(ctx) }); err != nil {
-		return err
-	}
-	s.done.Left.Erased = true
-	if s.info, err = s.card.Info(ctx); err != nil {
-		return err
-	}
-	s.held = 0
-	s.tell(Progress{Step: StepResetDone})
-	return s.note(ctx, StepResetDone, "")
-}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"cpsgate/audit"
 	"cpsgate/cardside/desk"
 	"cpsgate/enroll"
 	"cpsgate/identity"
@@ -241,6 +242,9 @@ func TestPulledWhileBeingEmptied(t *testing.T) {
 			var begun *desk.Unfinished
 			if !errors.As(err, &begun) || !begun.Told || begun.Left != (desk.Remains{Perhaps: desk.ChangeErase}) || !pulled.Load() {
 				t.Fatalf("%v, %+v", err, begun)
+			}
+			if e := g.event(audit.KindEmptied); e.Outcome != audit.Failed || e.Reason != "card-removed" || e.Card != p.card.TokenID {
+				t.Errorf("%+v", e)
 			}
 			if blank := p.chip.Engine().State().PINHash == nil; blank != acted {
 				t.Errorf("blank: %t", blank)
