@@ -45,8 +45,11 @@ var (
 	recordProofs  = []identity.ProofKind{"", identity.ProofSameCard, identity.ProofCertificate, identity.ProofDesk}
 )
 
+// recordInCard is added to the method of a passkey that lives in a card.
+const recordInCard = 0x80
+
 // encodeRecord writes the kept form of a session, one form for one session:
-// version, key, method, state, proof; five texts, each after its length; the
+// version, key, method, state, proof; six texts, each after its length; the
 // times in milliseconds, all but the first counted from it.
 func encodeRecord(k key, s *Session) ([]byte, error) {
 	method, state, proof := slices.Index(recordMethods, s.Method), slices.Index(recordStates, s.State), slices.Index(recordProofs, s.Proof)
@@ -56,6 +59,9 @@ func encodeRecord(k key, s *Session) ([]byte, error) {
 	b := make([]byte, 0, 192)
 	b = append(b, recordVersion)
 	b = append(b, k[:]...)
+	if s.InCard {
+		method |= recordInCard
+	}
 	b = append(b, byte(method), byte(state), byte(proof))
 	for _, text := range []string{s.ID, string(s.Holder), s.CardTokenID, string(s.PasskeyID), s.Address, s.Workstation} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
@@ -85,8 +91,10 @@ func decodeRecord(k key, b []byte) (Session, error) {
 	if !bytes.Equal(r.bytes(uint64(len(k))), k[:]) {
 		return Session{}, fmt.Errorf("%w: kept under another key", errRecord)
 	}
+	method := r.byte()
 	s := Session{
-		Method: oneOf(&r, recordMethods), State: oneOf(&r, recordStates), Proof: oneOf(&r, recordProofs),
+		Method: oneOf(&r, recordMethods, method&^recordInCard), InCard: method&recordInCard != 0,
+		State: oneOf(&r, recordStates, r.byte()), Proof: oneOf(&r, recordProofs, r.byte()),
 		ID: r.text(), Holder: identity.PSIdNat(r.text()), CardTokenID: r.text(),
 	}
 	if passkey := r.text(); passkey != "" {
@@ -148,9 +156,9 @@ func (r *reader) varint() int64 {
 	return n
 }
 
-func oneOf[T ~string](r *reader, list []T) T {
-	if i := int(r.byte()); i < len(list) {
-		return list[i]
+func oneOf[T ~string](r *reader, list []T, at byte) T {
+	if int(at) < len(list) {
+		return list[at]
 	}
 	r.broken = true
 	return ""

@@ -44,6 +44,7 @@ type Session struct {
 
 	CardTokenID string // the card that opened it; for a passkey, the card it stands on
 	PasskeyID   []byte // fido2: the credential id
+	InCard      bool   // fido2: the passkey lives in a card, not in a security key
 
 	// Proof is who vouched for the passkey; empty for a session opened by
 	// certificate, which vouches for itself.
@@ -96,7 +97,7 @@ func (s *Session) equal(other *Session) bool {
 	}
 	a.PasskeyID, b.PasskeyID = nil, nil
 	return a.ID == b.ID && a.Holder == b.Holder && a.Method == b.Method && a.State == b.State &&
-		a.CardTokenID == b.CardTokenID && a.Proof == b.Proof && a.Address == b.Address && a.Workstation == b.Workstation &&
+		a.CardTokenID == b.CardTokenID && a.InCard == b.InCard && a.Proof == b.Proof && a.Address == b.Address && a.Workstation == b.Workstation &&
 		a.CreatedAt.Equal(b.CreatedAt) && a.AuthenticatedAt.Equal(b.AuthenticatedAt) && a.LastSeenAt.Equal(b.LastSeenAt) &&
 		a.IdleUntil.Equal(b.IdleUntil) && a.ExpiresAt.Equal(b.ExpiresAt)
 }

@@ -254,6 +254,14 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(record)
+	s.InCard = true
+	if record, err = sessions.Encode(k, &s); err != nil {
+		f.Fatal(err)
+	}
+	if back, err := sessions.Decode(k, record); err != nil || !back.InCard || back.Method != s.Method {
+		f.Fatalf("%+v, %v", back, err)
+	}
+	f.Add(record)
 	f.Add(record[:len(record)-1])
 	f.Add(append(record, 0))
 	f.Add([]byte{2})

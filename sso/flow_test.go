@@ -132,8 +132,9 @@ func TestLevels(t *testing.T) {
 	}{
 		{"certificate", func(*sessions.Session) {}, "urn:cpsgate:acr:card", []string{"sc", "hwk", "pin", "user", "mfa"}, "urn:cpsgate:acr:card", ""},
 		{"passkey of the same card", passkey(identity.ProofSameCard, cardA), "urn:cpsgate:acr:card", []string{"sc", "hwk", "pin", "user", "mfa"}, "urn:cpsgate:acr:card", ""},
-		{"passkey registered by certificate", passkey(identity.ProofCertificate, cardA), "urn:cpsgate:acr:registered", []string{"sc", "hwk", "pin", "user", "mfa"}, "urn:cpsgate:acr:desk", ""},
-		{"passkey on the desk's word", passkey(identity.ProofDesk, cardA), "urn:cpsgate:acr:desk", []string{"sc", "hwk", "pin", "user", "mfa"}, "eidas1", ""},
+		{"passkey registered by certificate", inCard(identity.ProofCertificate, cardA), "urn:cpsgate:acr:registered", []string{"sc", "hwk", "pin", "user", "mfa"}, "urn:cpsgate:acr:desk", ""},
+		{"security key registered by certificate", passkey(identity.ProofCertificate, cardA), "urn:cpsgate:acr:registered", []string{"hwk", "user", "mfa"}, "urn:cpsgate:acr:desk", ""},
+		{"passkey on the desk's word", inCard(identity.ProofDesk, cardA), "urn:cpsgate:acr:desk", []string{"sc", "hwk", "pin", "user", "mfa"}, "eidas1", ""},
 		{"a security key claims no PIN", passkey(identity.ProofDesk, ""), "urn:cpsgate:acr:desk", []string{"hwk", "user", "mfa"}, "something:else", ""},
 		{"of nobody's word", passkey("", cardA), "urn:cpsgate:acr:desk", nil, "", ""},
 		{"the desk's word where the card is asked for", passkey(identity.ProofDesk, cardA), "", nil, "urn:cpsgate:acr:card", sso.UnmetRequirements},
@@ -165,6 +166,13 @@ func TestLevels(t *testing.T) {
 func passkey(proof identity.ProofKind, card string) func(*sessions.Session) {
 	return func(s *sessions.Session) {
 		s.Method, s.PasskeyID, s.Proof, s.CardTokenID = identity.MethodFIDO2, []byte("key"), proof, card
+	}
+}
+
+func inCard(proof identity.ProofKind, card string) func(*sessions.Session) {
+	return func(s *sessions.Session) {
+		passkey(proof, card)(s)
+		s.InCard = true
 	}
 }
 

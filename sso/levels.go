@@ -93,12 +93,13 @@ func (l Levels) rank(s sessions.Session) int {
 }
 
 // Context is the acr and amr of a session (RFC 8176 §2). A key that is no card
-// may have asked for a fingerprint: then no PIN is claimed.
+// may have asked for a fingerprint: then no PIN is claimed. That it stands on a
+// card's certificate makes it no card.
 func (l Levels) Context(s sessions.Session) (acr string, amr []string) {
 	if at := l.rank(s); at >= 0 {
 		acr = l[at].ACR
 	}
-	if s.Method == identity.MethodFIDO2 && s.CardTokenID == "" {
+	if s.Method != identity.MethodCPS && !s.InCard && s.Proof != identity.ProofSameCard {
 		return acr, []string{"hwk", "user", "mfa"}
 	}
 	return acr, []string{"sc", "hwk", "pin", "user", "mfa"}

@@ -41,7 +41,7 @@ func (s *Server) confirm(c echo.Context, about confirmation) error {
 	}
 	view := confirmView{
 		frame: s.frame(c, r.tongue.words["confirm.title"]), App: about.app, Person: named(professional),
-		With: r.tongue.with(r.session.Method, r.session.CardTokenID), Action: about.action, Kept: []hidden{{"session", r.session.ID}},
+		With: r.tongue.with(r.session), Action: about.action, Kept: []hidden{{"session", r.session.ID}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(about.kept)) {
 		view.Kept = append(view.Kept, hidden{name, about.kept.Get(name)})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -101,7 +102,7 @@ func loginBy(used rp.Assertion, wanted string) entry {
 	return entry{
 		session: sessions.Session{
 			Holder: used.Passkey.Holder, Method: identity.MethodFIDO2,
-			CardTokenID: cardOf(used.Passkey), PasskeyID: used.Passkey.ID,
+			CardTokenID: cardOf(used.Passkey), PasskeyID: used.Passkey.ID, InCard: inCard(used.Passkey),
 			Proof: used.Passkey.Proof.Kind,
 		},
 		event: passkeyEvent(used.Passkey, regressed(used)),
@@ -198,6 +199,13 @@ func cardOf(p identity.Passkey) string {
 		return p.CardTokenID
 	}
 	return p.Proof.CardTokenID
+}
+
+// inCard tells a passkey that lives in a card from one of a security key: by the
+// card's number, or, where the desk vouched for a card of none, by what its
+// workstation says of it (WebAuthn L3 §5.8.4).
+func inCard(p identity.Passkey) bool {
+	return p.CardTokenID != "" || p.Proof.Kind == identity.ProofDesk && slices.Contains(p.Transports, "smart-card")
 }
 
 // idText writes a credential id as browsers do (WebAuthn L3 §5.1).

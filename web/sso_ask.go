@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"cpsgate/identity"
+	"cpsgate/sessions"
 	"cpsgate/sso"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	}
 	view := askView{
 		Request: key, Session: r.session.ID, App: client.Name,
-		Person: named(person.Professional), With: r.tongue.with(r.session.Method, r.session.CardTokenID),
+		Person: named(person.Professional), With: r.tongue.with(r.session),
 	}
 	page, title := pageConsent, "consent.title"
 	if step == sso.StepChoose {
@@ -80,17 +81,19 @@ func named(p identity.Professional) string {
 }
 
 // with tells what a session was opened with.
-func (t *tongue) with(method identity.Method, card string) string {
+func (t *tongue) with(s sessions.Session) string {
 	key := "with.key"
 	switch {
-	case method == identity.MethodCPS:
+	case s.Method == identity.MethodCPS:
 		key = "with.card"
-	case card != "":
+	case s.InCard && s.CardTokenID != "":
 		key = "with.passkey"
+	case s.InCard:
+		key = "with.applet"
 	}
-	text, err := t.words.fill(key, map[string]string{"number": cardNumber(card)})
+	text, err := t.words.fill(key, map[string]string{"number": cardNumber(s.CardTokenID)})
 	if err != nil { // the keys above are held to exist by a test
-		return fmt.Sprint(method)
+		return fmt.Sprint(s.Method)
 	}
 	return text
 }

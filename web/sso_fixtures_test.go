@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"cpsgate/audit"
+	"cpsgate/enroll"
 	"cpsgate/sessions"
 	"cpsgate/sso"
 	"cpsgate/web"
@@ -100,9 +101,17 @@ func (o *signOn) plan(t testing.TB, change ...func(*sso.Options)) plan {
 // ssoHouse is a house that signs people in to applications.
 func ssoHouse(t testing.TB, change ...func(*sso.Options)) *signOn {
 	t.Helper()
+	return ssoHouseUnder(t, enroll.Policy{}, change...)
+}
+
+// ssoHouseUnder is one that enrols by a policy of its own.
+func ssoHouseUnder(t testing.TB, policy enroll.Policy, change ...func(*sso.Options)) *signOn {
+	t.Helper()
 	o := &signOn{h: quietHouse(t)}
 	o.h.publish()
-	o.h.wire(o.plan(t, change...))
+	p := o.plan(t, change...)
+	p.policy = policy
+	o.h.wire(p)
 	o.h.mainAddr = o.h.listen(o.h.web.Main(), false)
 	o.h.cardAddr = o.h.listen(o.h.web.Card(), true)
 	return o

@@ -62,7 +62,8 @@ func againFor(demands []sessions.Demand, back string) string {
 // was used now. The rotation that goes with it ends the token before.
 func again(now time.Time, proven sessions.Session) func(*sessions.Session) {
 	return func(s *sessions.Session) {
-		s.Method, s.CardTokenID, s.PasskeyID, s.Proof = proven.Method, proven.CardTokenID, proven.PasskeyID, proven.Proof
+		s.Method, s.Proof = proven.Method, proven.Proof
+		s.CardTokenID, s.PasskeyID, s.InCard = proven.CardTokenID, proven.PasskeyID, proven.InCard
 		s.AuthenticatedAt, s.Address, s.Workstation = now, proven.Address, proven.Workstation
 	}
 }

@@ -60,7 +60,7 @@ func (k *kept) good(s sessions.Session, p *identity.Professional, now time.Time)
 // sameProof compares what a pass tells of a session.
 func sameProof(a, b sessions.Session) bool {
 	return a.ID == b.ID && a.Holder == b.Holder && a.Method == b.Method && a.State == b.State &&
-		a.AuthenticatedAt.Equal(b.AuthenticatedAt) && a.CardTokenID == b.CardTokenID && a.Proof == b.Proof &&
+		a.AuthenticatedAt.Equal(b.AuthenticatedAt) && a.CardTokenID == b.CardTokenID && a.InCard == b.InCard && a.Proof == b.Proof &&
 		slices.Equal(a.PasskeyID, b.PasskeyID)
 }
 

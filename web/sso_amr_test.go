@@ -1,0 +1,118 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"cpsgate/enroll"
+	"cpsgate/internal/softkey"
+	"cpsgate/internal/testpki"
+	"cpsgate/sso"
+	"cpsgate/web"
+)
+
+// TestWhatAPasskeyIsSaidToBe: an application is told of a card and a PIN where
+// the passkey lives in a card, whoever vouched for it; never of a security key,
+// though a card's certificate vouched for that. The pages say the same.
+func TestWhatAPasskeyIsSaidToBe(t *testing.T) {
+	card, key := []string{"sc", "hwk", "pin", "user", "mfa"}, []string{"hwk", "user", "mfa"}
+	for _, tt := range []struct {
+		name   string
+		enrols func(o *signOn, of *testpki.Card, device *softkey.Device)
+		made   softkey.Options
+		amr    []string
+		says   func(of *testpki.Card) string
+	}{
+		{"a security key that its holder registered", selfEnrolled, softkey.Options{Transports: []string{"usb"}}, key,
+			func(*testpki.Card) string { return "avec votre clé de sécurité" }},
+		{"a card that its holder registered", selfEnrolled, softkey.Options{Transports: []string{"smart-card"}}, card,
+			func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }},
+		{"a card on the same card's proof", deskEnrolled(true), softkey.Options{AAGUID: model, Attestation: softkey.Self, Transports: []string{"smart-card"}}, card,
+			func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }},
+		{"a card of no number on the desk's word", deskEnrolled(false), softkey.Options{AAGUID: model, Attestation: softkey.Self, Transports: []string{"smart-card"}}, card,
+			func(*testpki.Card) string { return "avec votre carte enrôlée." }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := ssoHouseUnder(t, enroll.Policy{SelfEnrolment: enroll.SelfKeys, DeskProof: enroll.Alone})
+			a := o.app(func(c *sso.Client) { c.Introspects = true })
+			of, device := o.h.card(testpki.CardSpec{}), softkey.New(tt.made)
+			tt.enrols(o, of, device)
+
+			b := o.h.browser()
+			if done := b.useKey(device); done.status != http.StatusOK {
+				t.Fatalf("%d %s", done.status, done.body)
+			}
+			token, id := a.redeem(b.follow(b.get(a.start())).url)
+			var claims struct{ AMR []string }
+			must(t, id.Claims(&claims))
+			if !slices.Equal(claims.AMR, tt.amr) {
+				t.Errorf("the ID token tells %v", claims.AMR)
+			}
+			claims.AMR = nil
+			b.introspects(a, token.AccessToken).decode(t, &claims)
+			if !slices.Equal(claims.AMR, tt.amr) {
+				t.Errorf("introspection tells %v", claims.AMR)
+			}
+			asked := b.follow(b.get(a.start(oauth2.SetAuthURLParam("prompt", "select_account"))))
+			if text := strings.Join(strings.Fields(asked.text()), " "); !strings.Contains(text, strings.Join(strings.Fields(tt.says(of)), " ")) {
+				t.Errorf("the page says %s", text)
+			}
+		})
+	}
+}
+
+// selfEnrolled registers a passkey from a session that the card opened, and
+// uses it once.
+func selfEnrolled(o *signOn, of *testpki.Card, device *softkey.Device) {
+	o.h.t.Helper()
+	b := o.h.browser().with(of)
+	b.signIn()
+	if a := b.enrol(device, ""); a.status != http.StatusOK {
+		o.h.t.Fatalf("%d %s", a.status, a.body)
+	}
+}
+
+// deskEnrolled registers one at the desk: by the card's own certificate, or on
+// the operator's word, who names no card.
+func deskEnrolled(sameCard bool) func(*signOn, *testpki.Card, *softkey.Device) {
+	return func(o *signOn, of *testpki.Card, device *softkey.Device) {
+		o.h.t.Helper()
+		o.h.browser().with(of).signIn()
+		ticket, code := o.h.ticket(of.IdNat)
+		w := o.h.workstation(of)
+		w.applet = device
+		if sameCard {
+			w.enrols(code)
+			return
+		}
+		if a := w.claims(code); a.status != http.StatusOK {
+			o.h.t.Fatalf("%d %s", a.status, a.body)
+		}
+		_, err := o.h.registry.AllowDeskProof(o.h.t.Context(), console, ticket, "")
+		must(o.h.t, err)
+		if a := w.call("/enroll/prove", w.signs(w.call("/enroll/register", w.creates(w.call("/enroll/options", "{}"))))); a.status != http.StatusOK {
+			o.h.t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+}
+
+// introspects asks, as the application, about a token.
+func (b *browser) introspects(a *app, token string) answer {
+	b.t.Helper()
+	return b.asClient(a.config.ClientID, a.config.ClientSecret, "/oauth/introspect", url.Values{"token": {token}})
+}
+
+// asClient posts a form as an application does that shows its secret.
+func (b *browser) asClient(id, secret, path string, form url.Values) answer {
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, mainOrigin+path, strings.NewReader(form.Encode()))
+	must(b.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	return b.send(r)
+}
