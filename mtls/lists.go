@@ -17,6 +17,10 @@ type evidenceList struct {
 	// delta is newer. It revokes and does nothing else: who was revoked does
 	// not become good by the passing of time.
 	stale *CRL
+	// unsure: it may be about other certificates of its issuer than the one in
+	// question, whose distribution points are not known. It revokes and does
+	// nothing else: a serial is given once by an issuer.
+	unsure bool
 }
 
 func (l evidenceList) String() string {
@@ -64,12 +68,12 @@ func (j *judgement) lists(q question) ([]evidenceList, []fault) {
 		if c.IsDelta() {
 			continue
 		}
-		signer, wrong := j.usable(c, q)
+		list, wrong := j.usable(c, q)
 		if wrong != nil {
 			faults = append(faults, *wrong)
 			continue
 		}
-		found = keepNewest(found, evidenceList{complete: c, signer: signer})
+		found = keepNewest(found, list)
 	}
 	for i := range found {
 		faults = append(faults, j.addDelta(&found[i], held)...)
@@ -96,18 +100,19 @@ func keepNewest(found []evidenceList, list evidenceList) []evidenceList {
 
 // usable checks everything about a list but whether it is stale, and finds who
 // signed it.
-func (j *judgement) usable(c *CRL, q question) (*x509.Certificate, *fault) {
-	if ok, why := q.inScope(c); !ok {
-		return nil, &fault{c, clauseScope, why}
+func (j *judgement) usable(c *CRL, q question) (evidenceList, *fault) {
+	ok, unsure, why := q.inScope(c)
+	if !ok {
+		return evidenceList{}, &fault{c, clauseScope, why}
 	}
 	if f := j.sound(c); f != nil {
-		return nil, f
+		return evidenceList{}, f
 	}
 	signer, err := j.signer(c, q)
 	if err != nil {
-		return nil, &fault{c, clauseSigner, err.Error()}
+		return evidenceList{}, &fault{c, clauseSigner, err.Error()}
 	}
-	return signer, nil
+	return evidenceList{complete: c, signer: signer, unsure: unsure}, nil
 }
 
 // sound: nothing in the list that is not understood, and it is not from the

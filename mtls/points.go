@@ -141,8 +141,20 @@ func splitElements(der cryptobyte.String) ([][]byte, error) {
 }
 
 // inScope decides whether the CRL speaks of such a certificate (RFC 5280
-// §6.3.3 (b)), and says why not.
-func (q question) inScope(c *CRL) (bool, string) {
+// §6.3.3 (b)), and says why not. Whether one does that is for a distribution
+// point cannot be told of a certificate whose own points are not known: unsure.
+func (q question) inScope(c *CRL) (ok, unsure bool, why string) {
+	if ok, why := q.ofKind(c); !ok {
+		return false, false, why
+	}
+	if ok, why := q.atPoint(c); !ok {
+		return q.remembered, q.remembered, why
+	}
+	return true, false, ""
+}
+
+// ofKind: the CRL is of a kind that is understood, and for such certificates.
+func (q question) ofKind(c *CRL) (bool, string) {
 	idp := c.IssuingDistributionPoint
 	switch {
 	case idp == nil:
@@ -157,6 +169,16 @@ func (q question) inScope(c *CRL) (bool, string) {
 		return false, "it is for end entities, and this is an authority"
 	case idp.OnlyContainsCACerts && !q.ca:
 		return false, "it is for authorities, and this is none"
+	}
+	return true, ""
+}
+
+// atPoint: the CRL is for all distribution points, or for one of the
+// certificate's.
+func (q question) atPoint(c *CRL) (bool, string) {
+	idp := c.IssuingDistributionPoint
+	if idp == nil {
+		return true, ""
 	}
 	names := idp.FullName
 	if len(idp.RelativeName) > 0 {

@@ -125,6 +125,43 @@ func TestDistributionPointOfTheCard(t *testing.T) {
 	}
 }
 
+// What is remembered of a certificate does not tell its distribution points: a
+// list for one of them revokes, and finds nobody good.
+func TestRememberedAndDistributionPoints(t *testing.T) {
+	b := newBench(t)
+	root := listOf(t, b.root, testpki.CRLSpec{})
+	point := func(entries ...testpki.Entry) *mtls.CRL {
+		return listOf(t, b.issuer, testpki.CRLSpec{Entries: append([]testpki.Entry{}, entries...), IssuingPoint: &testpki.IssuingPoint{URIs: []string{b.issuer.CRLURL()}}})
+	}
+	clean, listsIt := point(), point(testpki.Entry{Serial: b.serial(), At: today(), Reason: testpki.ReasonKeyCompromise})
+	whole := listOf(t, b.issuer, testpki.CRLSpec{})
+	forged := listOf(t, b.issuer, testpki.CRLSpec{CorruptSignature: true, IssuingPoint: &testpki.IssuingPoint{URIs: []string{b.issuer.CRLURL()}},
+		Entries: []testpki.Entry{{Serial: b.serial(), At: today()}}})
+	ifPresent := mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}
+	for _, test := range []struct {
+		rule   string
+		policy mtls.RevocationPolicy
+		lists  []*mtls.CRL
+		want   mtls.Reason
+	}{
+		{"listed", mtls.RevocationPolicy{}, []*mtls.CRL{root, listsIt}, mtls.Revoked},
+		{"listed, where none is required", ifPresent, []*mtls.CRL{root, listsIt}, mtls.Revoked},
+		{"listed, beside a list of all", mtls.RevocationPolicy{}, []*mtls.CRL{root, whole, listsIt}, mtls.Revoked},
+		{"listed by a forgery, beside a list of all", mtls.RevocationPolicy{}, []*mtls.CRL{root, whole, forged}, ""},
+		{"not listed", mtls.RevocationPolicy{}, []*mtls.CRL{root, clean}, mtls.RevocationUnavailable},
+		{"not listed, beside a list of all", mtls.RevocationPolicy{}, []*mtls.CRL{root, whole, clean}, ""},
+	} {
+		v := newVerifier(t, b.trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...))
+		var got mtls.Reason
+		if r := v.JudgeStored(storedOf(b.card), today()).Refusal; r != nil {
+			got = r.Reason
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.rule, got, test.want)
+		}
+	}
+}
+
 // The newest list of a scope counts; a bad one beside a good one does no harm.
 func TestSeveralCRLs(t *testing.T) {
 	b := newBench(t)
