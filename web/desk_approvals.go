@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -15,9 +16,17 @@ import (
 // approvalsView lists what waits for a second person, and what was decided.
 type approvalsView struct {
 	frame
-	Done    string
-	Waiting []approvalView
-	Decided []approvalView
+	Done     string
+	Waiting  approvalList
+	Proposed approvalList
+	Decided  []approvalView
+}
+
+// approvalList is one page of requests, and where the rest is.
+type approvalList struct {
+	Title    string
+	Requests []approvalView
+	Next     string
 }
 
 type approvalView struct {
@@ -34,15 +43,18 @@ type approvalView struct {
 
 // approvalsPage shows the requests; who may not decide sees them all the same.
 func (s *Server) approvalsPage(c echo.Context) error {
+	c.Set(returnKey, pathApprovals)
 	r := requestOf(c)
 	view := approvalsView{}
 	var err error
-	open := enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalProposed, enroll.ApprovalWaiting}, Limit: 200}
-	if view.Waiting, err = s.approvalViews(c, open); err != nil {
+	if view.Waiting, err = s.approvalList(c, enroll.ApprovalWaiting); err != nil {
+		return err
+	}
+	if view.Proposed, err = s.approvalList(c, enroll.ApprovalProposed); err != nil {
 		return err
 	}
 	over := enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalDone, enroll.ApprovalDeclined, enroll.ApprovalExpired}, Limit: 20}
-	if view.Decided, err = s.approvalViews(c, over); err != nil {
+	if view.Decided, _, err = s.approvalViews(c, over); err != nil {
 		return err
 	}
 	if done := approvalDeeds[c.QueryParam("done")]; done != "" {
@@ -53,6 +65,10 @@ func (s *Server) approvalsPage(c echo.Context) error {
 }
 
 var approvalDeeds = map[string]string{"approved": "approvals.done.approved", "declined": "approvals.done.declined"}
+
+var approvalTitles = map[enroll.ApprovalState]string{
+	enroll.ApprovalWaiting: "approvals.waiting", enroll.ApprovalProposed: "approvals.proposals",
+}
 
 // deedWords name what is asked for; stateWords how it ended.
 var (
@@ -65,20 +81,31 @@ var (
 	}
 )
 
-func (s *Server) approvalViews(c echo.Context, q enroll.ApprovalQuery) ([]approvalView, error) {
+// approvalList is the page of a state's requests that its own parameter asks for:
+// proposals, which wait for ever, do not crowd out what waits for a day.
+func (s *Server) approvalList(c echo.Context, state enroll.ApprovalState) (approvalList, error) {
+	q := enroll.ApprovalQuery{States: []enroll.ApprovalState{state}, After: c.QueryParam(string(state))}
+	list := approvalList{Title: requestOf(c).tongue.words[approvalTitles[state]]}
+	views, next, err := s.approvalViews(c, q)
+	if list.Requests = views; next != "" {
+		list.Next = pathApprovals + "?" + url.Values{string(state): {next}}.Encode()
+	}
+	return list, err
+}
+
+func (s *Server) approvalViews(c echo.Context, q enroll.ApprovalQuery) (views []approvalView, next string, err error) {
 	page, err := s.o.Registry.Approvals(c.Request().Context(), q)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var views []approvalView
 	for _, a := range page.Approvals {
 		view, err := s.approvalView(c, a)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		views = append(views, view)
 	}
-	return views, nil
+	return views, page.Next, nil
 }
 
 // sittingAt tells of a ticket that names nobody where it is.

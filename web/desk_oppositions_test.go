@@ -1,10 +1,14 @@
 package web_test
 
 import (
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"cpsgate/audit"
 	"cpsgate/enroll"
@@ -86,4 +90,37 @@ func TestAnOpposedCardIsNotBroughtBackUnseen(t *testing.T) {
 	admin.get(person).says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
 	ask()
 	admin.get("/desk/approvals").says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
+}
+
+// TestProposalsDoNotHideRequests: a list that lifts more than a page of oppositions
+// stands below what waits, and either goes on where its page ends.
+func TestProposalsDoNotHideRequests(t *testing.T) {
+	h := newHouse(t)
+	approver, _ := h.staff(identity.RoleApprover)
+	asking := func(state enroll.ApprovalState, by identity.PSIdNat, reason string, at time.Time) enroll.Approval {
+		return enroll.Approval{
+			ID: reason, Deed: enroll.DeedGrant, State: state, By: by, Subject: identity.PSIdNat("8" + rpps(7)), Role: identity.RoleAuditor,
+			Reason: reason, RequestedAt: at, ExpiresAt: h.now().Add(time.Hour),
+		}
+	}
+	_, err := h.registry.Grant(t.Context(), console, identity.PSIdNat("8"+rpps(7)), identity.RoleOperator)
+	must(t, err)
+	must(t, h.store.Change(t.Context(), func(u enroll.Unit) error {
+		must(t, u.SaveApproval(t.Context(), asking(enroll.ApprovalWaiting, "console", "attend-depuis-hier", h.now().Add(-time.Hour))))
+		for i := range 60 {
+			must(t, u.SaveApproval(t.Context(), asking(enroll.ApprovalProposed, "", fmt.Sprintf("cause-levee-%02d-", i), h.now().Add(time.Duration(i)*time.Second))))
+		}
+		return nil
+	}))
+	page := approver.get("/desk/approvals")
+	page.says(t, http.StatusOK, "attend-depuis-hier", "cause-levee-59-", "Propositions", "Suite de la liste")
+	if strings.Contains(page.body, "cause-levee-09-") || strings.Index(page.body, "attend-depuis-hier") > strings.Index(page.body, "cause-levee-59-") {
+		t.Error("what waits does not come first, or the page has no end")
+	}
+	next := regexp.MustCompile(`href="(/desk/approvals\?proposed=[^"]+)"`).FindStringSubmatch(page.body)
+	if next == nil {
+		t.Fatal("the proposals do not go on")
+	}
+	approver.get(html.UnescapeString(next[1])).says(t, http.StatusOK, "attend-depuis-hier", "cause-levee-09-", "cause-levee-00-")
+	approver.get("/desk/approvals?waiting=nowhere").says(t, http.StatusBadRequest)
 }
