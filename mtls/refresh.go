@@ -194,37 +194,58 @@ func (r *Refresher) publish() {
 // finds it. It returns the CRL that is in force: with ErrUnchanged, the one held
 // already.
 func (r *Refresher) adopt(ctx context.Context, list *CRL, origin crlOrigin, only *fetchKey, keep func(*heldCRL) error) (*CRL, error) {
-	source, err := r.sourceOf(list, only)
+	source, before, err := r.place(list, origin, only, keep)
+	for errors.Is(err, errSourceLeft) { // it may be another's now
+		source, before, err = r.place(list, origin, only, keep)
+	}
+	if errors.Is(err, ErrUnchanged) {
+		return before.list, err
+	}
 	if err != nil {
 		return nil, err
-	}
-	if only != nil && only.delta != list.IsDelta() {
-		return nil, crlFault(CRLOtherKind, 0, "delta: %t, asked for: %t", list.IsDelta(), only.delta)
-	}
-	r.mu.Lock()
-	slot := crlSlot{source.Name, list.scope(), list.IsDelta()}
-	before := r.held[slot]
-	adopted := &heldCRL{list: list, origin: origin, file: slot.file(), validators: map[string]Validators{origin.From: origin.Validators}}
-	err = r.acceptable(list, source.Issuer, before, r.held[crlSlot{source.Name, list.scope(), false}])
-	if err == nil {
-		err = keep(adopted)
-	}
-	if err == nil {
-		r.held[slot] = adopted
-		r.publish()
-		r.based = r.based || !list.IsDelta()
-	}
-	r.mu.Unlock()
-	if err != nil {
-		if errors.Is(err, ErrUnchanged) {
-			list = before.list
-		}
-		return list, err
 	}
 	r.options.Log.Info("CRL in force", "authority", source.Name, "delta", list.IsDelta(), "number", list.Number, "entries", list.Len(),
 		"this_update", list.ThisUpdate, "next_update", list.NextUpdate, "from", origin.From)
 	r.tell(ctx, source, list, before)
 	return list, nil
+}
+
+// place finds whose CRL it is, with no lock held, for a signature takes its
+// time, and puts it in that one's place.
+func (r *Refresher) place(list *CRL, origin crlOrigin, only *fetchKey, keep func(*heldCRL) error) (source *CRLSource, before *heldCRL, err error) {
+	source, err = r.sourceOf(list, only)
+	if err != nil {
+		return nil, nil, err
+	}
+	if only != nil && only.delta != list.IsDelta() {
+		return nil, nil, crlFault(CRLOtherKind, 0, "delta: %t, asked for: %t", list.IsDelta(), only.delta)
+	}
+	before, err = r.placeOf(source, list, origin, keep)
+	return source, before, err
+}
+
+// placeOf puts a CRL in its source's place when it may be, and gives the one
+// that was there.
+func (r *Refresher) placeOf(source *CRLSource, list *CRL, origin crlOrigin, keep func(*heldCRL) error) (before *heldCRL, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.follows(source) {
+		return nil, errSourceLeft
+	}
+	slot := crlSlot{source.Name, list.scope(), list.IsDelta()}
+	before = r.held[slot]
+	placed := &heldCRL{list: list, origin: origin, file: slot.file(), validators: map[string]Validators{origin.From: origin.Validators}}
+	err = r.acceptable(list, source.Issuer, before, r.held[crlSlot{source.Name, list.scope(), false}])
+	if err == nil {
+		err = keep(placed)
+	}
+	if err != nil {
+		return before, err
+	}
+	r.held[slot] = placed
+	r.publish()
+	r.based = r.based || !list.IsDelta()
+	return before, nil
 }
 
 func (r *Refresher) tell(ctx context.Context, source *CRLSource, list *CRL, before *heldCRL) {

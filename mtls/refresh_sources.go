@@ -11,6 +11,10 @@ import (
 // of everything that is published holds many.
 var ErrNotWanted = errors.New("no authority of the trust issues this CRL")
 
+// errSourceLeft is a source that is followed no more since a CRL was found to
+// be its own.
+var errSourceLeft = errors.New("the authority has left the trust meanwhile")
+
 // all are the sources in force. Whoever works on them works on these to the
 // end, also when others are put in force meanwhile.
 func (r *Refresher) all() []CRLSource { return *r.sources.Load() }
@@ -46,6 +50,11 @@ func (r *Refresher) Follow(ctx context.Context, sources []CRLSource) error {
 	}
 	r.Scan(ctx)
 	return nil
+}
+
+// follows: what is held is of sources in force only. The caller holds mu.
+func (r *Refresher) follows(source *CRLSource) bool {
+	return slices.ContainsFunc(r.all(), func(s CRLSource) bool { return s.Name == source.Name && s.Issuer.Equal(source.Issuer) })
 }
 
 func (s CRLSource) equal(other CRLSource) bool {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,4 +99,48 @@ func TestDropDeltaFirst(t *testing.T) {
 	h.drop("base", base)
 	h.refresher.Scan(t.Context())
 	h.want(card, mtls.Revoked, "the base and, from before, its delta")
+}
+
+// TestRefreshSourceLeaves: a CRL whose authority leaves the trust while its
+// signature is verified is not put in force, where nobody would look after it.
+func TestRefreshSourceLeaves(t *testing.T) {
+	h := newHouse(t, nil)
+	all := h.options.Sources
+	list := readCRL(t, h.crl(testpki.CRLSpec{}))
+	err := h.refresher.Place(list, func() {
+		if err := h.refresher.Follow(t.Context(), all[1:]); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err == nil || len(h.refresher.CRLs(h.issuer.Certificate.RawSubject)) > 0 {
+		t.Errorf("in force, of an authority that has left: %v", err)
+	}
+	if err := h.refresher.Follow(t.Context(), all); err != nil || len(h.refresher.Status()) != 3 {
+		t.Errorf("when it comes again: %v", err)
+	}
+}
+
+// TestRefreshFollowsWhileCRLsCome: for the race detector.
+func TestRefreshFollowsWhileCRLsCome(t *testing.T) {
+	h := newHouse(t, nil)
+	h.drop("root", makeCRL(t, h.root, testpki.CRLSpec{}))
+	h.drop("list", h.crl(testpki.CRLSpec{}))
+	all := h.options.Sources
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range 20 {
+			_, _ = h.refresher.Import(t.Context(), filepath.Join(h.options.Drop, "list"))
+			h.refresher.Status()
+		}
+	})
+	for i := range 20 {
+		if err := h.refresher.Follow(t.Context(), all[i%2:]); err != nil {
+			t.Error(err)
+		}
+	}
+	group.Wait()
+	if err := h.refresher.Follow(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	h.want(newCard(t, h.pki, testpki.CardSpec{}), "", "in the end")
 }
