@@ -74,9 +74,10 @@ type Leaf struct {
 	parsed *x509.Certificate // of DER, by crypto/tls in the handshake; nil: not parsed yet
 }
 
-// parse is ParseCertificate, unless that was done.
+// parse is ParseCertificate, unless that was done. crypto/tls parses larger
+// ones than we take.
 func (l Leaf) parse() (*x509.Certificate, error) {
-	if l.parsed != nil {
+	if l.parsed != nil && len(l.DER) <= maxCertificateDER {
 		return l.parsed, nil
 	}
 	return ParseCertificate(l.DER)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
@@ -301,4 +303,31 @@ func (s *signalling) Handle(ctx context.Context, r slog.Record) error {
 	err := s.Handler.Handle(ctx, r)
 	s.logged <- struct{}{}
 	return err
+}
+
+// crypto/tls parses certificates of 256 KiB; the limit of 64 KiB holds by the
+// handshake as by a proxy's header.
+func TestOversizedCertificateOfAHandshake(t *testing.T) {
+	var verifier *mtls.Verifier
+	var refused *mtls.Refusal
+	l := startListener(t, func(_ *mtls.ListenerOptions, server *http.Server) {
+		server.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, time.Now(), 5*time.Second)
+			if err == nil {
+				refused = verifier.Judge(leaf, today()).Refusal
+			}
+		})
+	}, time.Now)
+	verifier = newVerifier(t, trustOf(t, l.pki), mtls.Policy{}, freshCRLs(t, l.pki))
+	sized := func(octets int) testpki.Pair {
+		return newCard(t, l.pki, testpki.CardSpec{AlterAuth: func(template *testpki.Template) {
+			template.Set(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Value: make([]byte, octets)})
+		}})
+	}
+	if l.get(t, l.client(nil, sized(60<<10))); refused != nil {
+		t.Errorf("of 60 KiB: %v", refused)
+	}
+	if l.get(t, l.client(nil, sized(64<<10))); refused == nil || refused.Reason != mtls.Malformed {
+		t.Errorf("of more than 64 KiB: %v", refused)
+	}
 }
