@@ -163,6 +163,49 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// A max_age that runs out while a question is open asks for the PIN again, once,
+// and not for another way of signing in.
+func TestMaxAgeRunsOut(t *testing.T) {
+	client := app()
+	client.ThirdParty = true
+	p := newPlace(t, nil, client)
+	begin := func(more ...string) sso.Request {
+		t.Helper()
+		r, err := p.provider.Begin(t.Context(), asked(more...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want := func(r sso.Request, s *sessions.Session, step sso.Step, code sso.Code) {
+		t.Helper()
+		if got, err := p.provider.Next(t.Context(), r, s); got != step || codeOf(err) != code {
+			t.Errorf("%q, %v; want %q %q", got, err, step, code)
+		}
+	}
+	r := begin("max_age", "60")
+	s := p.open(alice, cardA)
+	want(r, s, sso.StepConsent, "")
+	p.clock.add(70 * time.Second)
+	want(r, s, sso.StepSignIn, "")
+	if err := p.provider.Agree(t.Context(), &r, s); err != nil {
+		t.Fatal(err)
+	}
+	want(r, s, sso.StepSignIn, "")
+	s.AuthenticatedAt = p.clock.now()
+	want(r, s, sso.StepDone, "")
+
+	r = begin("max_age", "1", "prompt", "consent")
+	s.AuthenticatedAt = p.clock.now()
+	p.clock.add(5 * time.Second) // on the way back from the doors
+	want(r, s, sso.StepConsent, "")
+
+	r = begin("max_age", "60", "acr_values", "urn:cpsgate:acr:card")
+	desk := p.open(alice, cardA, inCard(identity.ProofDesk, cardA))
+	p.clock.add(70 * time.Second)
+	want(r, desk, "", sso.UnmetRequirements)
+}
+
 func passkey(proof identity.ProofKind, card string) func(*sessions.Session) {
 	return func(s *sessions.Session) {
 		s.Method, s.PasskeyID, s.Proof, s.CardTokenID = identity.MethodFIDO2, []byte("key"), proof, card

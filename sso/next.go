@@ -75,19 +75,33 @@ func (p *Provider) next(ctx context.Context, r Request, session *sessions.Sessio
 
 // signedIn asks for a session that is good enough. Someone who has proved
 // themselves since the request came, and still not in the way that was asked
-// for, is not sent round again.
+// for, is not sent round again; but where it was so long ago by now that max_age
+// is over, while a question was open, they prove themselves once more.
 func (p *Provider) signedIn(r Request, session *sessions.Session) (Step, error) {
-	met := session != nil && p.Demand(r).Met(*session, p.o.Now())
+	demand, now := p.Demand(r), p.o.Now()
 	switch {
-	case met:
+	case session != nil && demand.Met(*session, now):
 		return "", nil
 	case r.asks(promptNone):
 		return "", refuse(LoginRequired, reasonQuiet, "nobody is signed in as was asked for")
-	case session != nil && fresh(r, session):
-		return "", refuse(UnmetRequirements, "acr", "signed in, but not in a way that reaches acr_values")
+	case session == nil || !fresh(r, session):
+		return StepSignIn, nil
 	}
-	return StepSignIn, nil
+	way := demand
+	way.MaxAge = 0
+	demand.MaxAge = max(demand.MaxAge, returnTime)
+	switch {
+	case demand.Met(*session, now):
+		return "", nil
+	case way.Met(*session, now):
+		return StepSignIn, nil
+	}
+	return "", refuse(UnmetRequirements, "acr", "signed in, but not in a way that reaches acr_values")
 }
+
+// returnTime is how long coming back from the doors may take: a max_age below it
+// would send people round for ever.
+const returnTime = 10 * time.Second
 
 // fresh tells whether the holder has proved who they are since the request came.
 func fresh(r Request, session *sessions.Session) bool { return !session.AuthenticatedAt.Before(r.At) }
