@@ -193,6 +193,9 @@ func (s *sitting) sit(ctx context.Context) error {
 	if err := s.answer.Policy.check(); err != nil {
 		return err
 	}
+	if err := s.answer.Policy.metBy(s.info, s.card.Name, s.erases()); err != nil {
+		return err
+	}
 	due := s.prove
 	if s.erases() {
 		left, err := s.empty(ctx)

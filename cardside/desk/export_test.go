@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"testing"
+
+	"cpsgate/cardside"
+	"cpsgate/cardside/ctap2"
 )
 
 // Caller is a server as tests call it.
@@ -41,6 +45,16 @@ func ReadPolicy(text []byte) error {
 		return err
 	}
 	return p.check()
+}
+
+// MetBy judges an applet by rules.
+func MetBy(t *testing.T, rules string, info ctap2.Info, engine cardside.EngineName, erased bool) error {
+	t.Helper()
+	var p policy
+	if err := strictly([]byte(rules), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p.metBy(info, engine, erased)
 }
 
 // ReadMessages reads an answer as each message that a server may answer with,

@@ -106,13 +106,51 @@ func TestDeskPolicyReachesTheCard(t *testing.T) {
 	}
 }
 
-// TestDeskPolicyUnmet: an applet that cannot do what is demanded is not enrolled.
+// TestDeskPolicyUnmet: an applet that cannot do what is demanded is told so before
+// anybody types and before anything is written or erased.
 func TestDeskPolicyUnmet(t *testing.T) {
-	g := openDesk(t, func(g *guichet) { g.config.Desk.EnterpriseAttestation = true })
+	old := virtualcard.Options{PIN: fidoPIN, FIDO: authenticator.Options{Version: authenticator.CTAP20, ResetWindow: -1}}
+	for name, c := range map[string]struct {
+		policy func(*DeskConfig)
+		chip   virtualcard.Options
+	}{
+		"enterprise attestation":     {policy: func(c *DeskConfig) { c.EnterpriseAttestation = true }},
+		"the least length":           {policy: func(c *DeskConfig) { c.SetMinPINLength, c.MinPINLength = true, 8 }, chip: old},
+		"a first PIN, to be changed": {policy: func(c *DeskConfig) { c.ForcePINChange = true }, chip: old},
+		"the passkey's protection":   {policy: func(c *DeskConfig) { c.CredProtect = 3 }, chip: old},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := openDesk(t, func(g *guichet) { c.policy(&g.config.Desk) })
+			p := g.comes(testpki.CardSpec{}, c.chip)
+			before := p.chip.Engine().State()
+			id, code := g.ticket("")
+			o := p.erasing(id, code)
+			o.Person.CardPIN = func(context.Context, pkcs11.Token) ([]byte, error) {
+				t.Error("the card's code was asked for")
+				return nil, pkcs11.ErrPINCancelled
+			}
+			_, err := desk.Enrol(t.Context(), o)
+			p.stopped(id, err, cardside.ReasonPolicy)
+			p.untouched(before)
+		})
+	}
+}
+
+// TestLibfido2CannotAskForSettings: nor is a card begun with that it would leave
+// half done.
+func TestLibfido2CannotAskForSettings(t *testing.T) {
+	g := openDesk(t, func(g *guichet) { g.config.Desk.SetMinPINLength, g.config.Desk.MinPINLength = true, 8 })
 	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	before := p.chip.Engine().State()
 	id, code := g.ticket("")
-	_, err := desk.Enrol(t.Context(), p.options(code))
-	p.ended(id, err, string(cardside.ReasonPolicy))
+	said, err := p.command(buildCardside(t), code, "--engine", "libfido2", "--json").Output()
+	if err == nil || !bytes.Contains(said, []byte(`"reason": "policy-unmet"`)) {
+		t.Errorf("%v: %s", err, said)
+	}
+	p.untouched(before)
+	if state, steps := g.state(id); state != enroll.TicketAbandoned || steps != "opened claimed abandoned!policy-unmet" {
+		t.Errorf("%s: %s", state, steps)
+	}
 }
 
 // TestPINsAreCleared: what the person typed is in none of the buffers that it was
