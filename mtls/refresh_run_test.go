@@ -170,6 +170,31 @@ func TestRefreshAlarms(t *testing.T) {
 	})
 }
 
+// Of an authority that splits its CRL by scope, the part that ends first is told
+// of, once.
+func TestRefreshAlarmsByScope(t *testing.T) {
+	h := newHouse(t, nil)
+	told := 0
+	h.options.OnAlarm = func(_ context.Context, status mtls.CRLStatus) {
+		if told++; status.Verdict == mtls.CRLIsFresh {
+			t.Errorf("told: %+v", status)
+		}
+	}
+	h.restart()
+	h.drop("root", makeCRL(t, h.root, testpki.CRLSpec{}))
+	h.drop("whole", h.crl(testpki.CRLSpec{}))
+	h.drop("authorities", h.crl(testpki.CRLSpec{IssuingPoint: &testpki.IssuingPoint{OnlyCACerts: true}, NextUpdate: h.clock().Add(90 * day)}))
+	h.refresher.Scan(t.Context())
+	h.advance(5 * day)
+	known := map[[2]any]mtls.CRLVerdict{{cards, true}: mtls.CRLIsMissing, {roots, false}: mtls.CRLIsFresh}
+	for range 3 {
+		h.refresher.TellAlarms(t.Context(), known)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
 // Run as the server runs it: a CRL that another process imports, and one that
 // is dropped by a copy in two strokes, are in force within moments; logins that
 // go on meanwhile never find the evidence missing.

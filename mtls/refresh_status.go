@@ -162,8 +162,13 @@ func (r *Refresher) alarms(ctx context.Context) {
 }
 
 func (r *Refresher) tellAlarms(ctx context.Context, told map[fetchKey]CRLVerdict) {
+	var last fetchKey
 	for _, s := range r.Status() {
 		key := fetchKey{s.Authority, s.Delta}
+		if key == last {
+			continue // of several scopes the one that ends first, so stands first
+		}
+		last = key
 		before, known := told[key]
 		if told[key] = s.Verdict; before == s.Verdict || !known && s.Verdict == CRLIsFresh {
 			continue

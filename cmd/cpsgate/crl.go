@@ -60,7 +60,7 @@ func (cmd crlStatusCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	report := crlReport{At: env.now().UTC(), CRLs: house.refresher.Status(), Bypass: house.refresher.Bypass()}
+	report := newCRLReport(env.now().UTC(), house.refresher.Status(), house.refresher.Bypass())
 	if cmd.JSON {
 		err = writeJSON(env.stdout, report)
 	} else {

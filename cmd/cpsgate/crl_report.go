@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,9 +12,28 @@ import (
 
 // crlReport is what crl status tells.
 type crlReport struct {
-	At     time.Time        `json:"at"`
-	Bypass *mtls.Bypass     `json:"bypass,omitempty"`
-	CRLs   []mtls.CRLStatus `json:"crls"`
+	At     time.Time    `json:"at"`
+	Bypass *mtls.Bypass `json:"bypass,omitempty"`
+	CRLs   []crlStatus  `json:"crls"`
+}
+
+// crlStatus is a CRL, and its age.
+type crlStatus struct {
+	mtls.CRLStatus
+	Age *int64 `json:"age_seconds,omitempty"` // nil when it is missing
+}
+
+func newCRLReport(at time.Time, all []mtls.CRLStatus, bypass *mtls.Bypass) crlReport {
+	r := crlReport{At: at, Bypass: bypass, CRLs: []crlStatus{}}
+	for _, s := range all {
+		told := crlStatus{CRLStatus: s}
+		if s.Verdict != mtls.CRLIsMissing {
+			age := int64(at.Sub(s.ThisUpdate).Seconds())
+			told.Age = &age
+		}
+		r.CRLs = append(r.CRLs, told)
+	}
+	return r
 }
 
 // good: nothing asks for attention.
@@ -33,7 +53,7 @@ func (r crlReport) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "AUTHORITY\tVERDICT\tNUMBER\tTHIS UPDATE\tNEXT UPDATE\tENTRIES\tAGE\tFROM")
 	for _, s := range r.CRLs {
-		fmt.Fprintln(table, r.line(s))
+		fmt.Fprintln(table, r.line(s.CRLStatus))
 	}
 	return table.Flush()
 }
@@ -43,7 +63,7 @@ func (r crlReport) line(s mtls.CRLStatus) string {
 	if s.Verdict == mtls.CRLIsMissing {
 		return fmt.Sprintf("%s\t%s\t-\t-\t-\t-\t-\t-", name, s.Verdict)
 	}
-	number := s.Number.String()
+	number := cmp.Or(numberOf(s), "-")
 	if s.Base != nil {
 		number += " on " + s.Base.String()
 	}

@@ -109,6 +109,11 @@ func TestCRLFetchAndStatus(t *testing.T) {
 	if len(report.CRLs) != 4 || report.Bypass != nil {
 		t.Errorf("report %+v", report)
 	}
+	for _, told := range report.CRLs {
+		if told.Age == nil || *told.Age != int64(s.now.Sub(told.ThisUpdate).Seconds()) {
+			t.Errorf("age of %+v", told)
+		}
+	}
 	s.now = s.now.AddDate(0, 0, 5)
 	s.has(s.run(exitRefused, "status"), "expiring")
 	s.now = s.now.AddDate(0, 0, 2)
