@@ -55,7 +55,9 @@ func TestRememberedPaths(t *testing.T) {
 				t.Fatalf("the first time: %v, %d remembered", first.Refusal, v.Remembered())
 			}
 			if tt.trust != nil {
-				v.Replace(tt.trust)
+				if err := v.Replace(tt.trust, nil); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if tt.list.Entries != nil {
 				lists.list = mtls.NewCRLSet(listOf(t, issuer, tt.list), listOf(t, root, long))
@@ -126,8 +128,12 @@ func TestRememberedRace(t *testing.T) {
 		})
 	}
 	for range 20 {
-		v.Replace(second)
-		v.Replace(first)
+		if err := v.Replace(second, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Replace(first, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	group.Wait()
 }

@@ -18,6 +18,9 @@ type TrustReloader struct {
 	// Load reads the certificates and makes a trust of them that has passed
 	// every check of the start (NewTrust, CheckPersons).
 	Load func() (*Trust, error)
+	// Rules gives the rules for single authorities of a trust (Policy.PerIssuer);
+	// nil: they stay as they are.
+	Rules func(*Trust) (map[string]RevocationPolicy, error)
 	// Listing tells cheaply whether the files may have changed: names, sizes,
 	// times. Nil: only Reload and Run's signal reload.
 	Listing func() (string, error)
@@ -60,14 +63,17 @@ func (r *TrustReloader) Reload() error {
 
 func (r *TrustReloader) reload(listing string) error {
 	trust, err := r.Load()
-	if err == nil && trust == nil {
-		err = ErrNoAnchors
+	rules := r.Verifier.Policy().PerIssuer
+	if err == nil && trust != nil && r.Rules != nil {
+		rules, err = r.Rules(trust)
+	}
+	if err == nil {
+		err = r.Verifier.Replace(trust, rules)
 	}
 	if err != nil {
 		r.fail(err)
 		return err
 	}
-	r.Verifier.Replace(trust)
 	r.seen = listing
 	r.state.LoadedAt, r.state.Err = r.now(), nil
 	r.log().Info("trust reloaded", "anchors", len(trust.anchors), "intermediates", len(trust.intermediates))

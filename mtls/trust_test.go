@@ -132,10 +132,17 @@ func TestReplaceTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Replace(nil) // ignored
+	if err := v.Replace(nil, nil); !errors.Is(err, mtls.ErrNoAnchors) {
+		t.Errorf("no trust: %v", err)
+	}
+	if err := v.Replace(standard, map[string]mtls.RevocationPolicy{"00": {Mode: "never"}}); err == nil {
+		t.Error("rules that say nothing sensible")
+	}
 	if _, err := v.Verify(mtls.Leaf{DER: der}, today()); err != nil {
 		t.Errorf("before: %v", err)
 	}
-	v.Replace(standard)
+	if err := v.Replace(standard, nil); err != nil {
+		t.Error(err)
+	}
 	wantRefusal(t, v, der, mtls.UntrustedIssuer)
 }

@@ -15,11 +15,17 @@ import (
 // a Refusal out. It is safe for concurrent use. It performs no I/O: what
 // evidence there is, others have fetched before.
 type Verifier struct {
-	trust      atomic.Pointer[Trust]
-	policy     Policy
+	ground     atomic.Pointer[ground]
 	evidence   Evidence
 	signatures signatureMemo
 	memo       pathMemo
+}
+
+// ground is what judgements stand on: a trust, and the policy for its
+// authorities. The two change together.
+type ground struct {
+	trust  *Trust
+	policy Policy
 }
 
 // NewVerifier refuses a policy that says nothing sensible. With no evidence
@@ -37,24 +43,32 @@ func NewVerifier(trust *Trust, policy Policy, evidence Evidence) (*Verifier, err
 	if evidence == nil {
 		evidence = NewCRLSet()
 	}
-	v := &Verifier{policy: policy, evidence: evidence}
-	v.trust.Store(trust)
+	v := &Verifier{evidence: evidence}
+	v.ground.Store(&ground{trust, policy})
 	return v, nil
 }
 
 // Trust is the trust in force.
-func (v *Verifier) Trust() *Trust { return v.trust.Load() }
-
-// Replace puts another trust in force, for judgements that begin afterwards.
-// Nil is ignored: there is no judging without anchors.
-func (v *Verifier) Replace(trust *Trust) {
-	if trust != nil {
-		v.trust.Store(trust)
-	}
-}
+func (v *Verifier) Trust() *Trust { return v.ground.Load().trust }
 
 // Policy is the policy in force.
-func (v *Verifier) Policy() Policy { return v.policy }
+func (v *Verifier) Policy() Policy { return v.ground.Load().policy }
+
+// Replace puts another trust in force, for judgements that begin afterwards,
+// with the rules for its authorities (Policy.PerIssuer). Nil is refused: there
+// is no judging without anchors.
+func (v *Verifier) Replace(trust *Trust, perIssuer map[string]RevocationPolicy) error {
+	if trust == nil {
+		return ErrNoAnchors
+	}
+	policy := v.Policy()
+	policy.PerIssuer = perIssuer
+	if err := policy.check(); err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	v.ground.Store(&ground{trust, policy})
+	return nil
+}
 
 // Verify judges the certificate that a client proved to hold the key of. The
 // error is a *Refusal. The cardholder is who the verified certificate names;
@@ -112,9 +126,10 @@ func (v *Verifier) Explain(leaf Leaf, now time.Time) Verdict {
 // time stay the same from its first step to its last.
 type judgement struct {
 	*Verifier
-	trust *Trust
-	now   time.Time
-	steps *[]Step // nil: nobody wants to know
+	trust  *Trust
+	policy Policy
+	now    time.Time
+	steps  *[]Step // nil: nobody wants to know
 
 	crlWork int                 // CRL signers looked into, see maxCRLSigners
 	signers []*x509.Certificate // being looked into, the outermost first
@@ -123,7 +138,8 @@ type judgement struct {
 }
 
 func (v *Verifier) begin(now time.Time, steps *[]Step) *judgement {
-	return &judgement{Verifier: v, trust: v.trust.Load(), now: now, steps: steps}
+	g := v.ground.Load()
+	return &judgement{Verifier: v, trust: g.trust, policy: g.policy, now: now, steps: steps}
 }
 
 // holds notes a step that holds. What is costly to say comes as an argument
@@ -273,8 +289,8 @@ func (j *judgement) path(p path) *Refusal {
 	return j.revocation(p)
 }
 
-func (v *Verifier) usage() x509.ExtKeyUsage {
-	if v.policy.Profile == ProfileAny {
+func (j *judgement) usage() x509.ExtKeyUsage {
+	if j.policy.Profile == ProfileAny {
 		return x509.ExtKeyUsageAny
 	}
 	return x509.ExtKeyUsageClientAuth

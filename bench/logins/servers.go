@@ -73,7 +73,10 @@ func (s *site) cardServer(pair tls.Certificate, forgetful bool) (*http.Server, *
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
 		if forgetful {
-			verifier.Replace(trusts[logins.Add(1)%2])
+			if err := verifier.Replace(trusts[logins.Add(1)%2], nil); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
 		}
 		leaf, err := mtls.TakeCertificate(r.Context(), r.TLS, now, 10*time.Second)
 		if err == nil {

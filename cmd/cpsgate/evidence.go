@@ -70,6 +70,7 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	j.trust = &mtls.TrustReloader{
 		Verifier: j.Verifier, Log: log, Now: now,
 		Load:    func() (*mtls.Trust, error) { return j.reload(ctx, c) },
+		Rules:   func(trust *mtls.Trust) (map[string]mtls.RevocationPolicy, error) { return j.reloadedRules(c, trust) },
 		Listing: func() (string, error) { return listing(slices.Concat(c.Trust.Anchors, c.Trust.Intermediates)) },
 	}
 	return j, nil

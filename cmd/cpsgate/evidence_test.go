@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,57 @@ func TestLeniencyAtThePasskeyDoor(t *testing.T) {
 		if got := j.verdictOn(stored); got != test.verdict {
 			t.Errorf("%s: verdict %d, want %d", test.rule, got, test.verdict)
 		}
+	}
+}
+
+// TestRulesFollowAReload: an authority that comes by another certificate, whose
+// name is written in another way, falls under the rule that its name was given;
+// and an authority that goes takes no rule with it.
+func TestRulesFollowAReload(t *testing.T) {
+	const name = "TEST AC IGC-SANTE FORT PERSONNES"
+	r := serveDemo(t, func(c *Config) {
+		c.Trust.Revocation, c.Trust.Authorities = "if-present", []AuthorityConfig{{Issuer: name, Revocation: "required"}}
+	})
+	fort, standard := r.pki.Issuer(testpki.Fort, testpki.Persons), r.pki.Issuer(testpki.Standard, testpki.Persons)
+	const printableString = 19
+	written := testpki.Name{}
+	for _, rdn := range fort.Name {
+		written = append(written, testpki.RDN{{Type: rdn[0].Type, Value: rdn[0].Value, Tag: printableString}})
+	}
+	again, err := r.pki.NewAuthority(testpki.AuthoritySpec{Short: "ACI-FO-PP-2", Name: written, Parent: fort.Parent, Key: fort.Key, PathLen: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := r.program.judge
+	want := func(rule string, mode mtls.RevocationMode, issuer *testpki.Authority) {
+		t.Helper()
+		if got := j.Policy().RevocationFor(issuer.Certificate.RawSubject).Mode; got != mode {
+			t.Errorf("%s: %s, want %s", rule, got, mode)
+		}
+	}
+	want("at the start", mtls.RevocationRequired, fort)
+	anchor := r.path("anchors", "another.pem")
+	write(t, anchor, pemOf(again.Certificate.Raw))
+	if err := j.trust.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	want("the other certificate", mtls.RevocationRequired, again)
+	want("another authority", mtls.RevocationIfPresent, standard)
+	for _, c := range []string{anchor, r.path("anchors", "issuer-1.pem"), r.path("anchors", "issuer-2.pem")} {
+		write(t, c, pemOf(standard.Certificate.Raw))
+	}
+	if err := j.trust.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	want("the authority gone", mtls.RevocationRequired, fort)
+	stranger, err := r.pki.NewAuthority(testpki.AuthoritySpec{
+		Short: "OTHER", Name: fort.Name.Without(testpki.AttributeUnit), Parent: fort.Parent, Key: fort.Key, PathLen: 0,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, anchor, slices.Concat(pemOf(fort.Certificate.Raw), pemOf(stranger.Certificate.Raw)))
+	if err := j.trust.Reload(); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("two authorities of one common name: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -60,7 +61,6 @@ func loadPolicy(c *Config, trust *mtls.Trust, log *slog.Logger) (mtls.Policy, er
 		UnknownIdentifiers: testLeniency(c),
 		ClockSkew:          clockSkew,
 		OCSP:               mtls.OCSPPolicy{MaxAge: c.OCSP.MaximumAge, Nonce: mtls.NonceMode(c.OCSP.Nonce)},
-		PerIssuer:          map[string]mtls.RevocationPolicy{},
 	}
 	if c.Mode != modeProduction {
 		log.Warn("leniency in force", "mode", c.Mode, "means", "TEST cards and identifiers of unknown form are accepted")
@@ -72,27 +72,63 @@ func loadPolicy(c *Config, trust *mtls.Trust, log *slog.Logger) (mtls.Policy, er
 	if p.Revocation, err = revocationRule("trust", c.Trust.Revocation, c.Trust.Stale, c.Trust.OCSP, log); err != nil {
 		return mtls.Policy{}, err
 	}
-	for i, a := range c.Trust.Authorities {
-		issuer := findAuthority(trust, a.Issuer)
-		if issuer == nil {
-			return mtls.Policy{}, fmt.Errorf("trust.authorities[%d]: no authority of the trust is %q", i, a.Issuer)
-		}
-		rule, err := revocationRule(a.Issuer, cmp.Or(a.Revocation, c.Trust.Revocation), cmp.Or(a.Stale, c.Trust.Stale), cmp.Or(a.OCSP, c.Trust.OCSP), log)
-		if err != nil {
-			return mtls.Policy{}, err
-		}
-		p.PerIssuer[mtls.NameKey(issuer.RawSubject)] = rule
+	var unheld []string
+	if p.PerIssuer, unheld, err = issuerRules(c, trust, log); err != nil {
+		return mtls.Policy{}, err
+	}
+	if len(unheld) > 0 {
+		return mtls.Policy{}, fmt.Errorf("trust.authorities: no authority of the trust is %q", unheld[0])
 	}
 	return p, nil
 }
 
-func findAuthority(trust *mtls.Trust, named string) *x509.Certificate {
-	for _, c := range trust.Issuers() {
-		if c.Subject.CommonName == named || strings.EqualFold(mtls.Fingerprint(c), named) {
-			return c
+// issuerRules are the rules for what single authorities of the trust issued, by
+// their names in every form in which those stand in certificates; unheld are the
+// rules that no authority of the trust falls under.
+func issuerRules(c *Config, trust *mtls.Trust, log *slog.Logger) (rules map[string]mtls.RevocationPolicy, unheld []string, err error) {
+	rules = map[string]mtls.RevocationPolicy{}
+	for _, a := range c.Trust.Authorities {
+		rule, err := revocationRule(a.Issuer, cmp.Or(a.Revocation, c.Trust.Revocation), cmp.Or(a.Stale, c.Trust.Stale), cmp.Or(a.OCSP, c.Trust.OCSP), log)
+		if err != nil {
+			return nil, nil, err
+		}
+		whose := ""
+		for _, issuer := range trust.Issuers() {
+			if !isNamed(issuer, a.Issuer) {
+				continue
+			}
+			name := mtls.FormatName(issuer.RawSubject)
+			if whose != "" && whose != name {
+				return nil, nil, fmt.Errorf("trust.authorities: %q is both %s and %s: name it by the SHA-256 of its certificate", a.Issuer, whose, name)
+			}
+			whose = name
+			rules[mtls.NameKey(issuer.RawSubject)] = rule
+		}
+		if whose == "" {
+			unheld = append(unheld, a.Issuer)
 		}
 	}
-	return nil
+	return rules, unheld, nil
+}
+
+// reloadedRules are the rules for a trust that is reloaded. Those in force stay,
+// whether or not their authority does: no rule is lost to an authority that
+// comes back, or comes by another certificate.
+func (j *judge) reloadedRules(c *Config, trust *mtls.Trust) (map[string]mtls.RevocationPolicy, error) {
+	found, unheld, err := issuerRules(c, trust, j.log)
+	if err != nil {
+		return nil, err
+	}
+	for _, named := range unheld {
+		j.log.Warn("trust.authorities: no authority of the trust reloaded falls under this rule", "issuer", named)
+	}
+	rules := maps.Clone(j.Policy().PerIssuer)
+	maps.Copy(rules, found)
+	return rules, nil
+}
+
+func isNamed(c *x509.Certificate, named string) bool {
+	return c.Subject.CommonName == named || strings.EqualFold(mtls.Fingerprint(c), named)
 }
 
 // revocationRule makes the rules for what one authority issued, or all.
