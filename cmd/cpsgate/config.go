@@ -108,26 +108,6 @@ type AuthorityConfig struct {
 	OCSP       string `yaml:"ocsp"`
 }
 
-// OCSPConfig is how responders are asked, where trust.ocsp says so.
-type OCSPConfig struct {
-	// Hosts are the only ones asked; default: that of the IGC-Santé's responder.
-	Hosts []string `yaml:"hosts"`
-	// Responders replace the addresses written in the certificates.
-	Responders []string `yaml:"responders"`
-	// Fallback are asked about the certificate behind a passkey, whose own
-	// addresses are not kept, after those in the last card's of its authority
-	// that came by since the start. Default: the IGC-Santé's responder, where
-	// hosts names it.
-	Fallback []string `yaml:"fallback"`
-	// Deadline for an answer; default 3s.
-	Deadline time.Duration `yaml:"deadline"`
-	// MaximumAge of an answer's thisUpdate; default 24h.
-	MaximumAge time.Duration `yaml:"maximum_age"`
-	// Nonce is required (the default) or if-present, for responders that sign
-	// their answers in advance.
-	Nonce string `yaml:"nonce"`
-}
-
 // ProxiesConfig names the proxies that end TLS for the card host and vouch for
 // the client's certificate in a header. They must speak TLS to cpsgate, with
 // the browser's host name. Without any, such headers are an attack.
@@ -161,9 +141,6 @@ type PagesConfig struct {
 	Logo         string `yaml:"logo"`      // image file; empty: none
 	TimeZone     string `yaml:"time_zone"` // default Europe/Paris
 }
-
-// nationalResponder is the host of the IGC-Santé's OCSP responder.
-const nationalResponder = "ocsp.esante.gouv.fr"
 
 // Values of Config.Mode.
 const (
@@ -243,12 +220,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Trust.Revocation, "required")
 	setDefault(&c.Trust.Stale, "refuse")
 	setDefault(&c.Trust.OCSP, string(mtls.OCSPNever))
-	setDefault(&c.OCSP.Deadline, mtls.DefaultOCSPDeadline)
-	setDefault(&c.OCSP.MaximumAge, mtls.DefaultOCSPAge)
-	setDefault(&c.OCSP.Nonce, string(mtls.NonceRequired))
-	if c.OCSP.Hosts == nil {
-		c.OCSP.Hosts = []string{nationalResponder}
-	}
+	c.OCSP.setDefaults()
 	setDefault(&c.Passkeys.Attestation, "record")
 	setDefault(&c.Passkeys.SignCount, "refuse")
 	if u, err := url.Parse(c.Main.Origin); err == nil {
@@ -283,7 +255,7 @@ func (c *Config) check() error {
 	if err := c.Trust.check(); err != nil {
 		return err
 	}
-	if err := oneOf("ocsp.nonce", c.OCSP.Nonce, string(mtls.NonceRequired), string(mtls.NonceIfPresent)); err != nil {
+	if err := c.OCSP.check(); err != nil {
 		return err
 	}
 	if err := oneOf("passkeys.attestation", c.Passkeys.Attestation, "record", "require-known", "require-trusted-roots"); err != nil {

@@ -11,6 +11,70 @@ import (
 	"cpsgate/mtls"
 )
 
+// OCSPConfig is how responders are asked, where trust.ocsp says so.
+type OCSPConfig struct {
+	// Hosts are the only ones asked; default: that of the IGC-Santé's responder.
+	Hosts []string `yaml:"hosts"`
+	// Responders replace the addresses written in the certificates.
+	Responders []string `yaml:"responders"`
+	// Fallback are asked about the certificate behind a passkey, whose own
+	// addresses are not kept, after those in the last card's of its authority
+	// that came by since the start. Default: the IGC-Santé's responder, where
+	// hosts names it.
+	Fallback []string `yaml:"fallback"`
+	// Deadline for an answer; default 3s.
+	Deadline time.Duration `yaml:"deadline"`
+	// MaximumAge of an answer's thisUpdate; default 24h.
+	MaximumAge time.Duration `yaml:"maximum_age"`
+	// ClockSkew between the responders and this machine; default 5m, at most 1h.
+	ClockSkew time.Duration `yaml:"clock_skew"`
+	// Nonce is required (the default) or if-present, for responders that sign
+	// their answers in advance.
+	Nonce string `yaml:"nonce"`
+}
+
+// nationalResponder is the host of the IGC-Santé's OCSP responder.
+const nationalResponder = "ocsp.esante.gouv.fr"
+
+func (o *OCSPConfig) setDefaults() {
+	setDefault(&o.Deadline, mtls.DefaultOCSPDeadline)
+	setDefault(&o.MaximumAge, mtls.DefaultOCSPAge)
+	setDefault(&o.ClockSkew, mtls.DefaultOCSPSkew)
+	setDefault(&o.Nonce, string(mtls.NonceRequired))
+	if o.Hosts == nil {
+		o.Hosts = []string{nationalResponder}
+	}
+}
+
+// maxOCSPSkew is as far as clocks may differ: past that they are to be set.
+const maxOCSPSkew = time.Hour
+
+func (o OCSPConfig) check() error {
+	switch {
+	case o.Deadline <= 0:
+		return fmt.Errorf("ocsp.deadline: %s is no time to wait", o.Deadline)
+	case o.MaximumAge <= 0:
+		return fmt.Errorf("ocsp.maximum_age: %s is no age", o.MaximumAge)
+	case o.ClockSkew <= 0 || o.ClockSkew > maxOCSPSkew:
+		return fmt.Errorf("ocsp.clock_skew: %s is not between 0 and %s", o.ClockSkew, maxOCSPSkew)
+	}
+	return oneOf("ocsp.nonce", o.Nonce, string(mtls.NonceRequired), string(mtls.NonceIfPresent))
+}
+
+// policy is what an answer must be; each leniency in it is logged.
+func (o OCSPConfig) policy(log *slog.Logger) mtls.OCSPPolicy {
+	if mtls.NonceMode(o.Nonce) != mtls.NonceRequired {
+		log.Warn("leniency in force", "ocsp.nonce", o.Nonce, "means", "an answer within its age may be a replay")
+	}
+	if o.MaximumAge > mtls.DefaultOCSPAge {
+		log.Warn("leniency in force", "ocsp.maximum_age", o.MaximumAge, "means", "an answer older than a day is believed")
+	}
+	if o.ClockSkew > mtls.DefaultOCSPSkew {
+		log.Warn("leniency in force", "ocsp.clock_skew", o.ClockSkew, "means", "an answer counts for that long past its end")
+	}
+	return mtls.OCSPPolicy{MaxAge: o.MaximumAge, ClockSkew: o.ClockSkew, Nonce: mtls.NonceMode(o.Nonce)}
+}
+
 // ocspWait bounds what all questions of one login may take together, beyond
 // the deadline of each: a responder that is down must not hold a login.
 const ocspWait = time.Second

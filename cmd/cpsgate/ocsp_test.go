@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cpsgate/identity"
 	"cpsgate/internal/testpki"
@@ -58,4 +61,24 @@ func storedOf(t *testing.T, der []byte) identity.Certificate {
 		t.Fatal(err)
 	}
 	return mtls.ReadClaims(c).Unverified().Certificate
+}
+
+// TestOCSPPolicyOfTheConfiguration: age and skew reach the policy, and what is
+// laxer than the defaults is logged.
+func TestOCSPPolicyOfTheConfiguration(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	o := OCSPConfig{}
+	o.setDefaults()
+	if o.policy(logger); log.Len() > 0 {
+		t.Errorf("the defaults are logged: %s", log.String())
+	}
+	o.MaximumAge, o.ClockSkew, o.Nonce = 48*time.Hour, 30*time.Minute, "if-present"
+	want := mtls.OCSPPolicy{MaxAge: 48 * time.Hour, ClockSkew: 30 * time.Minute, Nonce: mtls.NonceIfPresent}
+	if got := o.policy(logger); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if n := strings.Count(log.String(), "leniency in force"); n != 3 {
+		t.Errorf("%d leniencies logged: %s", n, log.String())
+	}
 }

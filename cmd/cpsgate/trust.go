@@ -60,13 +60,10 @@ func loadPolicy(c *Config, trust *mtls.Trust, log *slog.Logger) (mtls.Policy, er
 		// Test cards bear identifiers of the test bench too (ANS2021…).
 		UnknownIdentifiers: testLeniency(c),
 		ClockSkew:          clockSkew,
-		OCSP:               mtls.OCSPPolicy{MaxAge: c.OCSP.MaximumAge, Nonce: mtls.NonceMode(c.OCSP.Nonce)},
+		OCSP:               c.OCSP.policy(log),
 	}
 	if c.Mode != modeProduction {
 		log.Warn("leniency in force", "mode", c.Mode, "means", "TEST cards and identifiers of unknown form are accepted")
-	}
-	if p.OCSP.Nonce != mtls.NonceRequired {
-		log.Warn("leniency in force", "ocsp.nonce", c.OCSP.Nonce, "means", "an answer within its age may be a replay")
 	}
 	var err error
 	if p.Revocation, err = revocationRule("trust", c.Trust.Revocation, c.Trust.Stale, c.Trust.OCSP, log); err != nil {
