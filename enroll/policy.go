@@ -35,8 +35,8 @@ type Policy struct {
 	Applet AppletPolicy
 
 	// SelfEnrolment is what people may register without the desk. CardModels
-	// are the models (AAGUID) of cards' applets, where known: they tell a card
-	// from a security key; without any, the browser does.
+	// are the models (AAGUID) of cards' applets, where known. They alone tell a
+	// card from a security key: without any, SelfCards is SelfNever.
 	SelfEnrolment SelfEnrolment
 	CardModels    [][16]byte
 }
@@ -64,6 +64,9 @@ func (p Policy) withDefaults() Policy {
 		if *d.of == 0 {
 			*d.of = d.usual
 		}
+	}
+	if p.SelfEnrolment == SelfCards && len(p.CardModels) == 0 {
+		p.SelfEnrolment = SelfNever
 	}
 	if p.WrongCodes == 0 {
 		p.WrongCodes = 10

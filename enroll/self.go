@@ -13,13 +13,13 @@ type SelfEnrolment string
 
 // What may be registered.
 const (
-	SelfCards SelfEnrolment = ""      // the applet of the card that opened the session
+	SelfCards SelfEnrolment = ""      // the applet of the card that opened the session, of a model in CardModels
 	SelfKeys  SelfEnrolment = "keys"  // that, or a security key
 	SelfNever SelfEnrolment = "never" // nothing: the desk enrols
 )
 
 // transportCard is what a browser calls a contact card (WebAuthn L3 §5.8.4).
-// Older ones call it nfc or usb.
+// Older ones call it nfc or usb, or nothing: nobody is refused for that word.
 const transportCard = "smart-card"
 
 // selfEnrolled applies the policy to a passkey registered without the desk. A
@@ -39,14 +39,14 @@ func (p Policy) selfEnrolled(k identity.Passkey) (identity.Passkey, error) {
 		return k, nil
 	}
 	if p.SelfEnrolment == SelfCards {
-		return refuse(ReasonKey, "model %x by %q is no card's applet", k.AAGUID, k.Transports)
+		return refuse(ReasonKey, "model %x is no card's applet", k.AAGUID)
 	}
 	return k, nil
 }
 
 // ofCard tells a card's applet from a security key: by its model where the
-// hospital has named its cards' models, else by what the browser says of the
-// way it went.
+// hospital has named its cards' models. Else, where keys are let in too, what the
+// browser says of the way it went settles only which of them it is called.
 func (p Policy) ofCard(k identity.Passkey) bool {
 	if len(p.CardModels) > 0 {
 		return slices.Contains(p.CardModels, k.AAGUID)

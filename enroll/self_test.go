@@ -21,12 +21,14 @@ func TestSelfEnrolment(t *testing.T) {
 		want   enroll.Reason
 		card   string // that the passkey lives in
 	}{
-		{"an applet lives in the card of the session", enroll.Policy{}, applet, "", cardA},
-		{"a key is refused", enroll.Policy{}, key, enroll.ReasonKey, ""},
+		{"nothing, where nothing tells a card from a key", enroll.Policy{}, applet, enroll.ReasonPolicy, ""},
+		{"a key is refused", enroll.Policy{CardModels: named}, key, enroll.ReasonKey, ""},
 		{"a key lives in no card, where policy lets it in", enroll.Policy{SelfEnrolment: enroll.SelfKeys}, key, "", ""},
 		{"an applet lives in the card there too", enroll.Policy{SelfEnrolment: enroll.SelfKeys}, applet, "", cardA},
 		{"a named model is a card's, whatever the browser calls the way", enroll.Policy{CardModels: named},
 			func(k *identity.Passkey) { k.Transports, k.AAGUID = []string{"usb"}, cardModel }, "", cardA},
+		{"and if it calls it nothing", enroll.Policy{CardModels: named},
+			func(k *identity.Passkey) { k.Transports, k.AAGUID = nil, cardModel }, "", cardA},
 		{"another model is none, whatever the browser calls the way", enroll.Policy{CardModels: named}, applet, enroll.ReasonKey, ""},
 		{"nothing, where only the desk enrols", enroll.Policy{SelfEnrolment: enroll.SelfNever}, applet, enroll.ReasonPolicy, ""},
 		{"a word of no policy refuses", enroll.Policy{SelfEnrolment: "perhaps"}, applet, enroll.ReasonPolicy, ""},

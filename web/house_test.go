@@ -147,6 +147,16 @@ func (h *house) wire(p plan) {
 	must(h.t, err)
 }
 
+// withModels is the plan's policy, under which the software authenticator passes
+// for a card's applet: it is of no model, or of the desk's.
+func (p plan) withModels() enroll.Policy {
+	policy := p.policy
+	if len(policy.CardModels) == 0 {
+		policy.CardModels = [][16]byte{{}, model}
+	}
+	return policy
+}
+
 // assemble makes the options of the house's pages and what stands below them.
 func (h *house) assemble(p plan) web.Options {
 	h.t.Helper()
@@ -163,7 +173,7 @@ func (h *house) assemble(p plan) web.Options {
 	}})
 	must(h.t, err)
 	h.registry, err = enroll.New(h.store, enroll.Options{
-		Audit: log, Now: h.now, Policy: p.policy,
+		Audit: log, Now: h.now, Policy: p.withModels(),
 		OnCardState: func(ctx context.Context, tokenID string, state identity.CardState) error {
 			if state == identity.CardActive {
 				return nil

@@ -80,7 +80,9 @@ func TestAddingAPasskey(t *testing.T) {
 // TestSelfEnrolmentByPolicy: the card's applet is bound to the card that opened
 // the session; a security key needs the policy's word; or the desk alone enrols.
 func TestSelfEnrolmentByPolicy(t *testing.T) {
-	usb := func() *softkey.Device { return softkey.New(softkey.Options{Transports: []string{"usb"}}) }
+	usb := func() *softkey.Device {
+		return softkey.New(softkey.Options{AAGUID: [16]byte{0x4e}, Attestation: softkey.Self, Transports: []string{"usb"}})
+	}
 	in := func(t *testing.T, self enroll.SelfEnrolment) (*house, *browser, *testpki.Card) {
 		h := newHouse(t, plan{policy: enroll.Policy{SelfEnrolment: self}})
 		card := h.card(testpki.CardSpec{})
@@ -96,7 +98,7 @@ func TestSelfEnrolmentByPolicy(t *testing.T) {
 	t.Run("cards", func(t *testing.T) {
 		h, b, card := in(t, enroll.SelfCards)
 		b.get("/account").says(t, http.StatusOK, "Enrôler ma carte")
-		applet := softkey.New(softkey.Options{})
+		applet := softkey.New(softkey.Options{Transports: []string{"nfc"}}) // as older stacks call it
 		if a := b.enrol(applet, ""); a.status != http.StatusOK || kept(h, applet).CardTokenID != card.TokenID {
 			t.Errorf("%d %s %+v", a.status, a.body, kept(h, applet))
 		}

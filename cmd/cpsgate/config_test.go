@@ -106,6 +106,7 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{name: "a PIN beyond CTAP's", edit: "data:", with: "desk: {min_pin_length: 64}\ndata:", says: "desk.min_pin_length"},
 		{name: "no such protection", edit: "data:", with: "desk: {cred_protect: 4}\ndata:", says: "desk.cred_protect"},
 		{name: "self-enrolment of anything", edit: "data:", with: "desk: {self_enrolment: any}\ndata:", says: "desk.self_enrolment"},
+		{name: "self-enrolment of cards of no model", edit: "data:", with: "desk: {self_enrolment: cards}\ndata:", says: "desk.card_models"},
 		{name: "a card model of no form", edit: "data:", with: "desk: {card_models: [cps4]}\ndata:", says: "desk.card_models"},
 		{name: "the card model of nobody", edit: "data:", with: "desk: {card_models: [00000000-0000-0000-0000-000000000000]}\ndata:", says: "desk.card_models"},
 		{name: "events kept for a day", edit: "data:", with: "audit: {retention: 24h}\ndata:", says: "audit.retention"},

@@ -58,11 +58,12 @@ type DeskConfig struct {
 	EnterpriseAttestation bool `yaml:"enterprise_attestation"`
 
 	// SelfEnrolment is what people may register in a session that their card's
-	// certificate opened: never, cards (the default: the applet of that card) or
-	// keys (security keys too).
+	// certificate opened: never, cards (the applet of that card, of one of
+	// CardModels) or keys (security keys too). Left out: cards where CardModels
+	// names any, else never.
 	SelfEnrolment string `yaml:"self_enrolment"`
-	// CardModels are the AAGUIDs of cards' applets. They tell a card from a key;
-	// without any, the browser's word on the reader does.
+	// CardModels are the AAGUIDs of cards' applets. Nothing else tells a card from
+	// a key: what browsers call the reader differs.
 	CardModels []string `yaml:"card_models"`
 }
 
@@ -93,7 +94,10 @@ func (c *DeskConfig) setDefaults() {
 	setDefault(&c.WrongCodes, 10)
 	setDefault(&c.Lock, 5*time.Minute)
 	setDefault(&c.MinPINLength, defaultPIN)
-	setDefault(&c.SelfEnrolment, selfCards)
+	if len(c.CardModels) > 0 {
+		setDefault(&c.SelfEnrolment, selfCards)
+	}
+	setDefault(&c.SelfEnrolment, string(enroll.SelfNever))
 }
 
 func (c DeskConfig) check() error {
@@ -106,6 +110,8 @@ func (c DeskConfig) check() error {
 		return err
 	}
 	switch {
+	case c.SelfEnrolment == selfCards && len(c.CardModels) == 0:
+		return errors.New("desk.self_enrolment: cards needs desk.card_models, which tell a card from a key")
 	case c.Ticket < time.Minute || c.Ticket > longestWait:
 		return errors.New("desk.ticket: a minute to an hour")
 	case c.FreshPIN < 30*time.Second || c.FreshPIN > longestWait:

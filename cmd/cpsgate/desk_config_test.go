@@ -20,7 +20,7 @@ import (
 func TestDeskPolicyFromConfig(t *testing.T) {
 	usual := enroll.Policy{
 		CodeLife: 15 * time.Minute, Fresh: 5 * time.Minute, ApprovalLife: 24 * time.Hour, WrongCodes: 10, LockFor: 5 * time.Minute,
-		Applet: enroll.AppletPolicy{MinPINLength: 6},
+		Applet: enroll.AppletPolicy{MinPINLength: 6}, SelfEnrolment: enroll.SelfNever,
 	}
 	with := func(change func(*enroll.Policy)) enroll.Policy {
 		p := usual
@@ -44,7 +44,7 @@ func TestDeskPolicyFromConfig(t *testing.T) {
 		{"of the applet", "{set_min_pin_length: true, force_pin_change: true, cred_protect: 3, enterprise_attestation: true, card_models: [00000000-0000-0000-0000-0000000000ca]}",
 			with(func(p *enroll.Policy) {
 				p.Applet = enroll.AppletPolicy{MinPINLength: 6, SetMinPINLength: true, ForcePINChange: true, CredProtect: 3, EnterpriseAttestation: true}
-				p.CardModels = [][16]byte{{15: 0xca}}
+				p.CardModels, p.SelfEnrolment = [][16]byte{{15: 0xca}}, enroll.SelfCards
 			}), nil},
 		{"times", "{ticket: 10m, request: 1h, wrong_codes: 3, lock: 30m}", with(func(p *enroll.Policy) {
 			p.CodeLife, p.ApprovalLife, p.WrongCodes, p.LockFor = 10*time.Minute, time.Hour, 3, 30*time.Minute

@@ -66,7 +66,7 @@ func scriptAdmit(ts *testscript.TestScript, _ bool, args []string) {
 	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	token := "8025000001/" + args[2]
 	scriptStore(ts, args[0], func(s *store.Store) {
-		r, err := enroll.New(s, enroll.Options{Audit: audit.New(s, audit.Options{}), Now: func() time.Time { return at }})
+		r, err := enroll.New(s, enroll.Options{Audit: audit.New(s, audit.Options{}), Now: func() time.Time { return at }, Policy: enroll.Policy{SelfEnrolment: enroll.SelfKeys}})
 		ts.Check(err)
 		person, _, err := r.Admit(context.Background(), identity.Cardholder{
 			Professional: identity.Professional{IdNat: identity.PSIdNat(args[1]), FamilyName: "EXEMPLE", GivenName: "Infirmière", Profession: 60},
