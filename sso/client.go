@@ -240,15 +240,20 @@ func (c *Client) redirects(address string) bool {
 // may lead to.
 func (c *Client) Origins() (origins []string) {
 	for _, address := range slices.Concat(c.RedirectURIs, c.PostLogoutURIs) {
-		u, err := url.Parse(address)
-		if err != nil {
-			continue
-		}
-		if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
+		if origin := OriginOf(address); origin != "" && !slices.Contains(origins, origin) {
 			origins = append(origins, origin)
 		}
 	}
 	return origins
+}
+
+// OriginOf is the origin of an address that is one of a client's; "" of none.
+func OriginOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // Confidential tells whether the client can keep a secret.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -37,7 +38,7 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	}
 	if step == sso.StepConfirm {
 		return s.confirm(c, confirmation{
-			app: client.Name, origins: client.Origins(), action: pathContinue, kept: url.Values{"request": {key}}, back: continueAt(key),
+			app: client.Name, origins: leadsTo(client, request), action: pathContinue, kept: url.Values{"request": {key}}, back: continueAt(key),
 		})
 	}
 	person, err := s.o.SSO.Person(ctx, r.session.Holder)
@@ -63,16 +64,38 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	}
 	view.frame = s.frame(c, heading)
 	view.Switch = "/language/" + r.tongue.other + "?" + url.Values{"return": {continueAt(key)}}.Encode()
-	allowForms(c, client.Origins())
+	allowForms(c, leadsTo(client, request))
 	return s.render(c, http.StatusOK, page, view)
+}
+
+// leadsTo are the origins where the answer to a request may lead: the client's,
+// and that of this request, which for a native client is at a port of its own.
+func leadsTo(client *sso.Client, request sso.Request) []string {
+	origins := client.Origins()
+	if origin := sso.OriginOf(request.Redirect); !slices.Contains(origins, origin) {
+		origins = append(origins, origin)
+	}
+	return origins
 }
 
 // allowForms lets a form of this page end at an application: browsers hold
 // redirects of a form to form-action too (CSP Level 3 §6.4.2.1).
 func allowForms(c echo.Context, origins []string) {
 	h := c.Response().Header()
-	allowed := "form-action " + strings.Join(append([]string{"'self'"}, origins...), " ")
+	allowed := "form-action 'self'"
+	for _, origin := range origins {
+		allowed += " " + sourceOf(origin)
+	}
 	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "form-action 'self'", allowed, 1))
+}
+
+// sourceOf writes an origin as a source. An address of IPv6 is no host-source
+// (CSP Level 3 §2.3.1): there the scheme stands for it.
+func sourceOf(origin string) string {
+	if scheme, host, _ := strings.Cut(origin, "//"); strings.HasPrefix(host, "[") {
+		return scheme
+	}
+	return origin
 }
 
 // named is a person as they know themselves.

@@ -40,7 +40,7 @@ func quiet() []chromedp.ExecAllocatorOption {
 		chromedp.Flag("accept-lang", "fr-FR,fr"),
 		chromedp.Flag("password-store", "basic"),
 		// Nothing but this machine resolves.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE ::1, EXCLUDE localhost, EXCLUDE *.localhost"),
 	}
 	for _, name := range []string{
 		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
