@@ -18,7 +18,8 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 	tests := []struct {
 		name string
 		read func(s reading) error
-		sort bool // a few short pieces are merged
+		sort bool   // a few short pieces are merged
+		by   string // the index that the page must be a piece of; "": any
 	}{
 		{name: "people", read: people(enroll.Range{By: enroll.ByName})},
 		{name: "people, next page", read: people(enroll.Range{By: enroll.ByName, After: enroll.Place{Key: "k", IdNat: "8"}})},
@@ -32,16 +33,18 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 		{name: "tickets in two states", read: tickets(enroll.TicketQuery{States: []enroll.TicketState{enroll.TicketOpen, enroll.TicketDone}, After: place}), sort: true},
 		{name: "an operator's tickets", read: tickets(enroll.TicketQuery{Operator: bob, After: place})},
 		{name: "a person's tickets", read: tickets(enroll.TicketQuery{Holder: bob, After: place})},
-		{name: "requests", read: approvals(enroll.ApprovalQuery{After: place})},
-		{name: "requests that wait", read: approvals(enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalWaiting}, After: place})},
-		{name: "audit", read: searching(audit.Query{})},
-		{name: "audit, next page", read: searching(audit.Query{After: "1.1"})},
-		{name: "audit of a time", read: searching(audit.Query{From: noon, To: noon.Add(time.Hour), After: "1.1"})},
-		{name: "audit of a person", read: searching(audit.Query{Person: bob, After: "1.1"}), sort: true},
-		{name: "audit of a card", read: searching(audit.Query{Card: cardA, After: "1.1"})},
-		{name: "audit of a kind", read: searching(audit.Query{Kinds: []string{audit.KindLoginCPS}, After: "1.1"})},
-		{name: "audit of two kinds", read: searching(audit.Query{Kinds: []string{"a", "b"}, After: "1.1"}), sort: true},
-		{name: "audit of refusals", read: searching(audit.Query{Outcome: audit.Refused, After: "1.1"})},
+		{name: "requests", read: approvals(enroll.ApprovalQuery{After: place}), by: "approvals_requested"},
+		{name: "requests that wait", read: approvals(enroll.ApprovalQuery{States: []enroll.ApprovalState{enroll.ApprovalWaiting}, After: place}), by: "approvals_state"},
+		{name: "audit", read: searching(audit.Query{}), by: "audit_events_at"},
+		{name: "audit, next page", read: searching(audit.Query{After: "1.1"}), by: "audit_events_at"},
+		{name: "audit of a time", read: searching(audit.Query{From: noon, To: noon.Add(time.Hour), After: "1.1"}), by: "audit_events_at"},
+		{name: "audit of a person", read: searching(audit.Query{Person: bob, After: "1.1"}), sort: true, by: "audit_events_subject"},
+		{name: "audit of a card", read: searching(audit.Query{Card: cardA, After: "1.1"}), by: "audit_events_card"},
+		{name: "audit of a kind", read: searching(audit.Query{Kinds: []string{audit.KindLoginCPS}, After: "1.1"}), by: "audit_events_kind"},
+		{name: "audit of two kinds", read: searching(audit.Query{Kinds: []string{"a", "b"}, After: "1.1"}), sort: true, by: "audit_events_kind"},
+		{name: "audit of refusals", read: searching(audit.Query{Outcome: audit.Refused, After: "1.1"}), by: "audit_events_refused"},
+		{name: "audit of failures", read: searching(audit.Query{Outcome: audit.Failed, After: "1.1"}), by: "audit_events_failed"},
+		{name: "audit of a time's failures", read: searching(audit.Query{Outcome: audit.Failed, From: noon, To: noon.Add(time.Hour)}), by: "audit_events_failed"},
 		{name: "tickets that are due", read: func(s reading) error { _, err := s.TicketsDue(s.t.Context(), noon, 9); return err }, sort: true},
 		{name: "certificates to look at again", read: func(s reading) error { _, err := s.CurrentCertificates(s.t.Context(), cardA, 9); return err }},
 		{name: "sessions with grants", read: func(s reading) error { _, err := s.GrantedSessions(s.t.Context(), "s", 9); return err }},
@@ -53,6 +56,9 @@ func TestPagesArePiecesOfIndexes(t *testing.T) {
 			plans := 0
 			err := tt.read(reading{t, s.Explaining(t, func(plan string) {
 				plans++
+				if tt.by != "" && !strings.Contains(plan, "INDEX "+tt.by+" ") && !strings.HasSuffix(plan, "INDEX "+tt.by) {
+					t.Errorf("not by %s, in\n%s", tt.by, plan)
+				}
 				for line := range strings.Lines(plan) {
 					line = strings.TrimSpace(line)
 					scans := strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "INDEX") && !strings.Contains(line, "SCAN piece")

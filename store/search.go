@@ -74,7 +74,9 @@ func choose(c *clause, q audit.Query) error {
 	case "":
 	case audit.Refused: // in these words, which its index is for
 		c.and("outcome = 'refused'")
-	default:
+	case audit.Failed: // as well
+		c.and("outcome = 'failed'")
+	default: // one event in a few: a page is soon found
 		c.and("outcome = ?", string(q.Outcome))
 	}
 	if !q.From.IsZero() {
