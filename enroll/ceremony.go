@@ -45,15 +45,33 @@ func remember(t *TicketRecord, ceremony []byte) error {
 	return nil
 }
 
+// PendingProof gives what RegisterPasskey or BeginProof kept, and leaves it for
+// ProveUse to take: an applet whose PIN is to be changed signs no second time.
+func (r *Registry) PendingProof(ctx context.Context, secret string) (ceremony []byte, err error) {
+	_, err = r.sit(ctx, secret, StepOptions, []Phase{PhaseRegistered}, func(_ Unit, t *TicketRecord) (telling, error) {
+		ceremony = t.Ceremony
+		return telling{}, t.pending(ceremony)
+	})
+	return ceremony, err
+}
+
+// pending refuses what is not what the server waits to be answered.
+func (t *TicketRecord) pending(ceremony []byte) error {
+	if len(ceremony) == 0 || !bytes.Equal(t.Ceremony, ceremony) {
+		return &Refusal{Reason: ReasonCeremonyTaken, Holder: t.Holder}
+	}
+	return nil
+}
+
 // TakeCeremony gives what was kept by BeginPasskey, RegisterPasskey or
 // BeginProof, once: a message that is sent again finds nothing.
 func (r *Registry) TakeCeremony(ctx context.Context, secret string) (Sitting, []byte, error) {
 	var ceremony []byte
 	s, err := r.sit(ctx, secret, StepOptions, []Phase{PhaseClaimed, PhaseProved, PhaseRegistered}, func(_ Unit, t *TicketRecord) (telling, error) {
-		if len(t.Ceremony) == 0 {
+		ceremony, t.Ceremony = t.Ceremony, nil
+		if len(ceremony) == 0 {
 			return telling{}, &Refusal{Reason: ReasonCeremonyTaken, Holder: t.Holder}
 		}
-		ceremony, t.Ceremony = t.Ceremony, nil
 		return telling{}, nil
 	})
 	return s, ceremony, err
@@ -129,12 +147,16 @@ func (r *Registry) deskPasskeyEvent(t TicketRecord, p identity.Passkey, kind str
 	return e
 }
 
-// ProveUse ends the sitting well: the passkey has signed in once, by PIN. It
-// becomes active, those that the same card held before are revoked (the applet
-// has one for each account, CTAP 2.1 §6.1.2), and the ticket is done: all in
-// one transaction with its event.
-func (r *Registry) ProveUse(ctx context.Context, secret string, used identity.Passkey) (Sitting, error) {
+// ProveUse ends the sitting well: the passkey has signed in once, by PIN, in
+// answer to what PendingProof gave. It becomes active, those that the same card
+// held before are revoked (the applet has one for each account, CTAP 2.1 §6.1.2),
+// and the ticket is done: all in one transaction with its event. A server that
+// falls before that finds the same answer good when it comes again.
+func (r *Registry) ProveUse(ctx context.Context, secret string, used identity.Passkey, answered []byte) (Sitting, error) {
 	return r.sit(ctx, secret, StepActive, []Phase{PhaseRegistered}, func(u Unit, t *TicketRecord) (telling, error) {
+		if err := t.pending(answered); err != nil {
+			return telling{}, err
+		}
 		if !bytes.Equal(used.ID, t.PasskeyID) {
 			return telling{}, &Refusal{Reason: ReasonOtherCredential, Holder: t.Holder}
 		}

@@ -168,10 +168,11 @@ func (d *desk) register(t *testing.T, secret string, p identity.Passkey) error {
 }
 
 func (d *desk) proveUse(t *testing.T, secret string, p identity.Passkey) error {
-	if _, _, err := d.TakeCeremony(t.Context(), secret); err != nil {
+	kept, err := d.PendingProof(t.Context(), secret)
+	if err != nil {
 		return err
 	}
 	p.SignCount = 1
-	_, err := d.ProveUse(t.Context(), secret, p)
+	_, err = d.ProveUse(t.Context(), secret, p, kept)
 	return err
 }

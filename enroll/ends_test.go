@@ -122,7 +122,7 @@ func TestUnrecordedDeskActsDoNotHappen(t *testing.T) {
 			return err
 		}},
 		"use": {enroll.PhaseRegistered, func(t *testing.T, _ *desk, r *enroll.Registry, s sat) error {
-			_, err := r.ProveUse(t.Context(), s.secret, s.passkey)
+			_, err := r.ProveUse(t.Context(), s.secret, s.passkey, []byte("proof of use"))
 			return err
 		}},
 		"replace": {enroll.PhaseNone, func(t *testing.T, d *desk, r *enroll.Registry, _ sat) error {

@@ -108,7 +108,7 @@ func TestSittingRefusesWhatIsNotItsTurn(t *testing.T) {
 			return err
 		}},
 		"use": {[]enroll.Phase{enroll.PhaseRegistered}, func(t *testing.T, d *desk, s sat) error {
-			_, err := d.ProveUse(t.Context(), s.secret, s.passkey)
+			_, err := d.ProveUse(t.Context(), s.secret, s.passkey, []byte("proof of use"))
 			return err
 		}},
 		"abandon": {[]enroll.Phase{enroll.PhaseClaimed, enroll.PhaseProved, enroll.PhaseRegistered}, func(t *testing.T, d *desk, s sat) error {
@@ -162,6 +162,34 @@ func TestAMessageSentAgainFindsNothing(t *testing.T) {
 			t.Errorf("kept %d bytes", size)
 		}
 	}
+}
+
+// TestAProofThatWasNotKept: it may come again, until another is asked for or it
+// was found wrong.
+func TestAProofThatWasNotKept(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseRegistered)
+	first, err := d.PendingProof(t.Context(), s.secret)
+	if err != nil || string(first) != "proof of use" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	d = d.again(t)
+	if same, err := d.PendingProof(t.Context(), s.secret); err != nil || string(same) != string(first) {
+		t.Errorf("%q, %v", same, err)
+	}
+	if _, err := d.BeginProof(t.Context(), s.secret, []byte("another")); err != nil {
+		t.Fatal(err)
+	}
+	for _, answered := range [][]byte{first, nil} {
+		_, err = d.ProveUse(t.Context(), s.secret, s.passkey, answered)
+		wantRefusal(t, err, enroll.ReasonCeremonyTaken)
+	}
+	if _, _, err := d.TakeCeremony(t.Context(), s.secret); err != nil { // it was found wrong
+		t.Fatal(err)
+	}
+	wantRefusal(t, d.proveUse(t, s.secret, s.passkey), enroll.ReasonCeremonyTaken)
+	_, err = d.ProveUse(t.Context(), s.secret, s.passkey, []byte("another"))
+	wantRefusal(t, err, enroll.ReasonCeremonyTaken)
 }
 
 func TestACardOfAnotherEndsTheSitting(t *testing.T) {
@@ -266,7 +294,7 @@ func TestProveUseRefuses(t *testing.T) {
 	s := d.sit(t, enroll.PhaseRegistered)
 	wantRefusal(t, d.proveUse(t, s.secret, identity.Passkey{ID: []byte("used")}), enroll.ReasonOtherCredential)
 	d.set(t, cardA, identity.CardSuspended)
-	_, err := d.ProveUse(t.Context(), s.secret, s.passkey)
+	err := d.proveUse(t, s.secret, s.passkey)
 	wantRefusal(t, err, enroll.ReasonPasskeySuspended)
 	if got := d.state(t, "desk"); got != "suspended" {
 		t.Errorf("it is %s", got)

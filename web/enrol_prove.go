@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -25,29 +26,46 @@ func (s *Server) proveUse(c echo.Context, at seat) error {
 	if err := readJSON(c.Request(), map[string]any{"response": &response}); err != nil {
 		return err
 	}
-	used, err := s.judgeProof(c, at, response)
+	kept, err := s.o.Registry.PendingProof(c.Request().Context(), at.secret)
 	if err != nil {
 		return err
 	}
-	sitting, err := s.o.Registry.ProveUse(c.Request().Context(), at.secret, used)
+	used, sitting, err := s.judgeProof(c, at, kept, response)
 	if err != nil {
-		return err
+		return s.spend(c, at, err)
 	}
 	used.State = identity.PasskeyActive
 	return c.JSON(http.StatusOK, proved{Passkey: passkeyOf(used), Ticket: sitting.Ticket.ID})
 }
 
-// judgeProof takes the question, once, and passes the answer before the relying
-// party, the card record and the revocation data, as at the sign-in page.
-func (s *Server) judgeProof(c echo.Context, at seat, response json.RawMessage) (identity.Passkey, error) {
+// judgeProof passes the answer before the relying party, the card record and the
+// revocation data, as at the sign-in page, and keeps that it was good.
+func (s *Server) judgeProof(c echo.Context, at seat, kept []byte, response json.RawMessage) (identity.Passkey, enroll.Sitting, error) {
 	ctx, now := c.Request().Context(), s.o.Now()
 	var pending rp.PendingLogin
-	if err := s.takeCeremony(c, at, &pending, enroll.PhaseRegistered); err != nil {
-		return identity.Passkey{}, err
+	if err := json.Unmarshal(kept, &pending); err != nil {
+		return identity.Passkey{}, enroll.Sitting{}, fmt.Errorf("reading a kept ceremony: %w", err)
 	}
 	used, err := s.o.RelyingParty.FinishLogin(pending, response, s.findPasskey(ctx), now)
 	if err != nil {
-		return identity.Passkey{}, fmt.Errorf("proof of use: %w", err)
+		return identity.Passkey{}, enroll.Sitting{}, fmt.Errorf("proof of use: %w", err)
 	}
-	return used.Passkey, s.o.Registry.MayUse(ctx, used.Passkey, s.stillGood(ctx))
+	if err := s.o.Registry.MayUse(ctx, used.Passkey, s.stillGood(ctx)); err != nil {
+		return identity.Passkey{}, enroll.Sitting{}, err
+	}
+	sitting, err := s.o.Registry.ProveUse(ctx, at.secret, used.Passkey, kept)
+	return used.Passkey, sitting, err
+}
+
+// spend takes the question back that was answered by something that is no proof.
+// What the server could not judge, or not keep, may come again as it is.
+func (s *Server) spend(c echo.Context, at seat, cause error) error {
+	if _, a := reasonOf(cause); a.status >= http.StatusInternalServerError {
+		return cause
+	}
+	_, _, err := s.o.Registry.TakeCeremony(c.Request().Context(), at.secret)
+	if err != nil && !errors.As(err, new(*enroll.Refusal)) {
+		return errors.Join(err, cause)
+	}
+	return cause
 }

@@ -192,6 +192,7 @@ func TestProveStepRefuses(t *testing.T) {
 		if _, steps := h.state(t, id); steps != "opened claimed card options registered prove!signature" {
 			t.Error(steps)
 		}
+		w.call("/enroll/prove", `{"response":{}}`).refuses(t, http.StatusConflict, "ceremony-taken")
 		if a := w.call("/enroll/prove", w.signs(w.call("/enroll/options", "{}"))); a.status != http.StatusOK {
 			t.Errorf("again: %s", a.body)
 		}

@@ -57,6 +57,7 @@ type plan struct {
 	redis   *sessions.Redis
 	policy  enroll.Policy
 	ended   func(context.Context, sessions.Session, string) // told of each session's end
+	records func(enroll.Records) enroll.Records             // between the registry and its store
 }
 
 func (h *house) now() time.Time {
@@ -172,7 +173,11 @@ func (h *house) assemble(p plan) web.Options {
 		return h.registry.Standing(ctx, s.CardTokenID, s.PasskeyID)
 	}})
 	must(h.t, err)
-	h.registry, err = enroll.New(h.store, enroll.Options{
+	records := enroll.Records(h.store)
+	if p.records != nil {
+		records = p.records(records)
+	}
+	h.registry, err = enroll.New(records, enroll.Options{
 		Audit: log, Now: h.now, Policy: p.withModels(),
 		OnCardState: func(ctx context.Context, tokenID string, state identity.CardState) error {
 			if state == identity.CardActive {
