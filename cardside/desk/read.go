@@ -132,10 +132,10 @@ func (s *sitting) claim(ctx context.Context) error {
 }
 
 // lostClaim tells a claim that may have been taken, so that a new ticket is
-// needed, from one that never went out.
+// needed, from one that never went out or that the server did not take.
 func lostClaim(err error) error {
 	var dialled *net.OpError
-	never := errors.As(err, &dialled) && dialled.Op == "dial"
+	never := errors.As(err, &dialled) && dialled.Op == "dial" || errors.As(err, new(*Refusal))
 	if errors.Is(err, cardside.ErrServer) && !never || errors.Is(err, context.Canceled) {
 		return &Unfinished{Err: err}
 	}

@@ -198,6 +198,22 @@ func TestMessagesGetLost(t *testing.T) {
 	})
 }
 
+// TestAClaimThatWasNotTaken: the server looked at nothing, so the code is as good
+// as before, and is not called lost.
+func TestAClaimThatWasNotTaken(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	_, code := g.ticket("")
+	g.loses("/enroll/claim", tooMany)
+	_, err := desk.Enrol(t.Context(), p.options(code))
+	if errors.As(err, new(*desk.Unfinished)) || cardside.ReasonOf(err) != cardside.ReasonServer || desk.Explain(err, cardside.French).Title != "Trop de tentatives" {
+		t.Fatalf("%v", err)
+	}
+	if outcome, err := desk.Enrol(t.Context(), p.options(code)); err != nil || outcome.Passkey.State != "active" {
+		t.Errorf("%+v, %v", outcome, err)
+	}
+}
+
 // TestRulesOutsideTheProtocol: nothing is written to a card by rules that make no
 // sense, and the server is told.
 func TestRulesOutsideTheProtocol(t *testing.T) {

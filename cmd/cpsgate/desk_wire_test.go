@@ -43,6 +43,7 @@ const (
 	loseMessage fault = "message" // it never arrives
 	loseAnswer  fault = "answer"  // it arrives, and its answer does not
 	wrongRules  fault = "rules"   // its answer demands what the protocol does not know
+	tooMany     fault = "limit"   // it comes too soon after others, and is not looked at
 )
 
 func newWire(t *testing.T, pki *testpki.PKI, outside net.Listener, server string) *wire {
@@ -103,6 +104,12 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	if f == loseMessage {
 		panic(http.ErrAbortHandler)
+	}
+	if f == tooMany {
+		out.Header().Set("Content-Type", "application/json")
+		out.WriteHeader(http.StatusTooManyRequests)
+		io.WriteString(out, `{"reason":"too-many-attempts","title":"Trop de tentatives","detail":"d","why":"d","do":["Attendez."],"event":"7K3M-9QXD"}`)
+		return
 	}
 	response, err := w.forward(r, m)
 	if err != nil || f == loseAnswer {
