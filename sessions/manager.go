@@ -218,6 +218,17 @@ func (m *Manager) Find(ctx context.Context, token string) (Session, error) {
 	return s, nil
 }
 
+// Peek is Find for what nobody did, such as a page that draws itself anew: the idle
+// end stays where it is.
+func (m *Manager) Peek(ctx context.Context, token string) (Session, error) {
+	k, ok := keyOf(token)
+	if !ok {
+		return Session{}, ErrNoSession
+	}
+	_, s, err := m.look(ctx, k)
+	return s, err
+}
+
 // look gives the session under k as it is kept, and as it counts under the
 // limits in force, whatever limits it was opened under. An expired one is
 // taken out. One that is neither active nor locked is none.

@@ -15,6 +15,9 @@ import (
 	"cpsgate/sessions"
 )
 
+// typeStream is what an EventSource asks for (HTML §9.2.2).
+const typeStream = "text/event-stream"
+
 // How long a stream lives at most, and how often it is looked after.
 const (
 	streamTime = 30 * time.Minute
@@ -31,7 +34,8 @@ type stream struct {
 
 // watching opens a stream, lets show write to it, and closes it when the page
 // goes, the session ends, or the server stops. The page is told by "end" not to
-// come back by itself: a screen left alone must not keep a session open.
+// come back by itself: a screen left alone must not keep a session open. If there
+// was more to come, it says that it stands still now.
 func (s *Server) watching(c echo.Context, show func(ctx context.Context, to *stream) error) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), streamTime)
 	var looking sync.WaitGroup
@@ -42,7 +46,7 @@ func (s *Server) watching(c echo.Context, show func(ctx context.Context, to *str
 		return fmt.Errorf("opening a stream: %w", err)
 	}
 	h := c.Response().Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", typeStream+"; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold it back
 	c.Response().WriteHeader(http.StatusOK)
 	session := requestOf(c).session
@@ -50,8 +54,13 @@ func (s *Server) watching(c echo.Context, show func(ctx context.Context, to *str
 	if err := show(ctx, st); err != nil && ctx.Err() == nil {
 		return err
 	}
-	_ = st.send("end", struct{}{}) // the page may be gone
+	_ = st.send("end", ended{Over: ctx.Err() == nil}) // the page may be gone
 	return nil
+}
+
+// ended is the last event: over, nothing more was to come.
+type ended struct {
+	Over bool `json:"over"`
 }
 
 // lookAfter keeps the connection alive, and ends it with its session.

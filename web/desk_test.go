@@ -133,7 +133,7 @@ func TestTicketStream(t *testing.T) {
 	for {
 		name, data := events()
 		if name != "ticket" {
-			if name != "end" {
+			if name != "end" || data != `{"over":true}` {
 				t.Errorf("%s %s", name, data)
 			}
 			break
@@ -164,9 +164,9 @@ func TestTicketStream(t *testing.T) {
 			t.Error(name)
 		}
 		h.web.EndStreams()
-		for name := "queue"; name == "queue"; {
-			if name, _ = events(); name != "queue" && name != "end" {
-				t.Error(name)
+		for name, data := "queue", ""; name == "queue"; {
+			if name, data = events(); name != "queue" && (name != "end" || data != `{"over":false}`) {
+				t.Error(name, data)
 			}
 		}
 	})

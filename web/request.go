@@ -134,6 +134,15 @@ func mediaType(r *http.Request) string {
 	return media
 }
 
+// headerRedraw is what a page's script says when it reads its page anew.
+const headerRedraw = "X-Cpsgate-Redraw"
+
+// byItself tells a request that a page makes without anybody's doing: it is not a
+// sign that somebody is there. It is checked as any other.
+func byItself(r *http.Request) bool {
+	return r.Method == http.MethodGet && (r.Header.Get(headerRedraw) != "" || r.Header.Get("Accept") == typeStream)
+}
+
 // identify looks the session cookie up. Whether there must be a session is for
 // the next in line to say.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
@@ -143,7 +152,11 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 			r.sessionE = sessions.ErrNoSession
 			return next(c)
 		}
-		session, err := s.o.Sessions.Find(c.Request().Context(), token)
+		find := s.o.Sessions.Find
+		if byItself(c.Request()) {
+			find = s.o.Sessions.Peek
+		}
+		session, err := find(c.Request().Context(), token)
 		r.session = session
 		switch {
 		case err == nil:

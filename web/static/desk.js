@@ -15,6 +15,7 @@ function read() {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("GET", location.href);
+    request.setRequestHeader("X-Cpsgate-Redraw", "1"); // no sign that somebody is there
     request.responseType = "document";
     request.onload = () => request.status === 200 && request.response ? resolve(request.response) : reject(new Error());
     request.onerror = () => reject(away);
@@ -60,7 +61,15 @@ if (main) {
   for (const name of ["ticket", "queue", "import"]) {
     events.addEventListener(name, () => { if (first) first = false; else redraw(); });
   }
-  events.addEventListener("end", () => { events.close(); redraw(); });
+  const still = () => document.getElementById("still")?.removeAttribute("hidden");
+  events.addEventListener("end", (end) => {
+    events.close();
+    redraw();
+    if (!JSON.parse(end.data).over) still();
+  });
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) { redraw(); still(); }
+  });
   addEventListener("pagehide", () => events.close());
 }
 
