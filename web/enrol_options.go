@@ -22,6 +22,7 @@ const (
 // asked is what the applet is asked for next.
 type asked struct {
 	Holder   string          `json:"holder,omitempty"`
+	Card     string          `json:"card,omitempty"` // token id: no PIN is its number
 	Passkey  *passkeyAnswer  `json:"passkey,omitempty"`
 	Ceremony string          `json:"ceremony"`
 	Options  json.RawMessage `json:"options"`
@@ -98,18 +99,24 @@ func (s *Server) askForPasskey(c echo.Context, at seat) error {
 	if _, err := s.o.Registry.BeginPasskey(ctx, at.secret, kept); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, asked{Holder: person(holder), Ceremony: ceremonyCreate, Options: options})
+	return c.JSON(http.StatusOK, asked{Holder: person(holder), Card: makingCard(at.sitting.Ticket), Ceremony: ceremonyCreate, Options: options})
 }
 
 // heldElsewhere are the holder's passkeys that this applet should not hold.
 // Those of the same card are replaced by the new one (CTAP 2.1 §6.1.2).
 func (s *Server) heldElsewhere(ctx context.Context, sitting enroll.Sitting) ([]identity.Passkey, error) {
 	has, err := s.o.Registry.Passkeys(ctx, sitting.Holder.IdNat)
-	here := sitting.Ticket.Card
-	if sitting.Ticket.Phase != enroll.PhaseProved {
-		here = sitting.Ticket.DeskProof.Card
-	}
+	here := makingCard(sitting.Ticket)
 	return slices.DeleteFunc(has, func(p identity.Passkey) bool { return p.CardTokenID == here }), err
+}
+
+// makingCard is the card that makes the passkey: the one that was proved, or that the
+// operator named; "" where nobody did.
+func makingCard(t enroll.Ticket) string {
+	if t.Phase == enroll.PhaseProved {
+		return t.Card
+	}
+	return t.DeskProof.Card
 }
 
 // askForProof asks again for the proof of use of the passkey just kept.

@@ -54,6 +54,9 @@ func (s *sitting) options(ctx context.Context) (asked, error) {
 	if _, err := s.server.call(ctx, "/enroll/options", struct{}{}, &due); err != nil {
 		return due, err
 	}
+	if s.number == "" { // its certificate could not be read, and the operator named it
+		s.number = numberOf(due.Card)
+	}
 	return due, s.wants(due, ceremonyCreate)
 }
 

@@ -84,6 +84,7 @@ func (p policy) check() error {
 // asked is what the applet is to do next.
 type asked struct {
 	Holder   string          `json:"holder"`
+	Card     string          `json:"card"` // token id; "": nobody knows
 	Passkey  Passkey         `json:"passkey"`
 	Ceremony string          `json:"ceremony"` // "create" or "get"
 	Options  json.RawMessage `json:"options"`

@@ -289,6 +289,33 @@ func TestCardsAsTheyCome(t *testing.T) {
 	})
 }
 
+// TestTheNumberOfACardThatCannotSayIt: the operator who vouches names the card, and
+// its number is no PIN either.
+func TestTheNumberOfACardThatCannotSayIt(t *testing.T) {
+	g := openDesk(t)
+	p := g.comes(testpki.CardSpec{}, virtualcard.Options{})
+	p.enrols()
+	id, code := g.ticket(p.card.IdNat)
+	o := p.erasing(id, code)
+	o.Module, o.Person.Again = "/nowhere/module.so", true
+	o.Desk = func(desk.Step) {
+		if _, err := g.p.registry.AllowDeskProof(t.Context(), console, id, p.card.TokenID); err != nil {
+			t.Error(err)
+		}
+	}
+	var refused []cardside.Reason
+	o.Person.NewPIN = func(_ context.Context, _ int, why error) ([]byte, error) {
+		if why == nil {
+			return []byte(p.card.TokenID[len(p.card.TokenID)-6:]), nil
+		}
+		refused = append(refused, cardside.ReasonOf(why))
+		return []byte(fidoPIN), nil
+	}
+	if _, err := desk.Enrol(t.Context(), o); err != nil || !slices.Equal(refused, []cardside.Reason{cardside.ReasonPINTrivial}) {
+		t.Errorf("%v, %v", refused, err)
+	}
+}
+
 // knows is a person with another PIN on the card, who then chooses a better one.
 func knows(pin string) func(*desk.Options) {
 	return func(o *desk.Options) {
