@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -74,8 +75,9 @@ func (h *house) answering(handler http.Handler) string {
 
 // application is what stands behind a proxy: it tells what reaches it.
 type application struct {
-	mu      sync.Mutex // guards reached
+	mu      sync.Mutex // guards the two below
 	reached []string   // addresses, as they came
+	status  int        // what it answers; 0: 200
 }
 
 // seen is what the application says it got.
@@ -88,11 +90,20 @@ type seen struct {
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.reached = append(a.reached, r.RequestURI)
+	status := cmp.Or(a.status, http.StatusOK)
 	a.mu.Unlock()
 	var body bytes.Buffer
 	_, _ = body.ReadFrom(r.Body)
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(seen{r.RequestURI, body.String(), r.Header})
+}
+
+// answers sets the status of its answers.
+func (a *application) answers(status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status = status
 }
 
 // forget gives what has reached the application since the last time.

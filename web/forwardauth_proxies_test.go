@@ -32,12 +32,20 @@ type behind struct {
 // TestNginx runs Debian's nginx with the snippet of docs/forward-auth.md.
 func TestNginx(t *testing.T) {
 	proxies.NeedNginx(t)
-	b, folder := atProxy(t), t.TempDir()
+	b := atProxy(t)
+	b.nginx(t, b.mainAddr)
+	b.holds(t)
+}
+
+// nginx runs it, with cpsgate at an address.
+func (b *behind) nginx(t *testing.T, cpsgate string) {
+	t.Helper()
+	folder := t.TempDir()
 	pair, err := b.pki.ServerCertificate("dossier.hopital.test")
 	must(t, err)
 	certificate, key := proxies.WritePair(t, folder, "dossier", pair)
 	proxies.Nginx(t, b.address, proxies.Snippet(t, forwardAuthPage, "nginx",
-		"server sso.hopital.example:443;", "server "+b.mainAddr+";",
+		"server sso.hopital.example:443;", "server "+cpsgate+";",
 		"hopital.example", "hopital.test",
 		"listen 443 ssl", "listen "+b.address+" ssl",
 		"/etc/nginx/tls/dossier.pem", certificate,
@@ -45,7 +53,6 @@ func TestNginx(t *testing.T) {
 		"/etc/ssl/certs/ca-certificates.crt", proxies.WriteRoot(t, folder, b.pki.ServerRoot()),
 		"http://127.0.0.1:8080", "http://"+b.answering(b.app),
 	))
-	b.holds(t)
 }
 
 // TestCaddy runs Caddy, built from its module, with the snippet of

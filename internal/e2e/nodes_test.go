@@ -132,7 +132,9 @@ func (h *hospital) withoutRedis(server *redislab.Server, dossier, stock string) 
 	knows(h.t, tab, dossier+"/patients", "Dominique MODELE", "cps")
 
 	server.Kill()
-	tab.Until("the application is closed", `fetch("/patients").then(answer => answer.status === 500 || answer.status === 503)`)
+	tab.Until("the application is closed, and says when to try again", `fetch("/patients").then(answer => answer.status === 503 && answer.headers.get("Retry-After") === "5")`)
+	tab.Go(dossier + "/patients")
+	tab.Until("the application's page says so", `location.origin === "`+dossier+`" && document.body.innerText.includes("Nous ne pouvons pas vérifier votre session pour le moment")`)
 	for _, address := range []string{h.main + "/account", h.main + "/login/card", stock + "/articles"} {
 		tab.Go(address)
 		tab.Until(address+" says so", `location.origin === "`+h.main+`" && document.body.innerText.includes("Nous ne pouvons pas vérifier votre session pour le moment")`)
