@@ -28,7 +28,7 @@ func TestWhatAPasskeyIsSaidToBe(t *testing.T) {
 		amr    []string
 		says   func(of *testpki.Card) string
 	}{
-		{"a security key that its holder registered", selfEnrolled, softkey.Options{Transports: []string{"usb"}}, key,
+		{"a security key that its holder registered", selfEnrolled, softkey.Options{AAGUID: [16]byte{0x4e}, Attestation: softkey.Self, Transports: []string{"usb"}}, key,
 			func(*testpki.Card) string { return "avec votre clé de sécurité" }},
 		{"a card that its holder registered", selfEnrolled, softkey.Options{Transports: []string{"smart-card"}}, card,
 			func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }},

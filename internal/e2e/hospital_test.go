@@ -146,6 +146,7 @@ func (h *hospital) configure(change func(map[string]any)) {
 		"card":  map[string]any{"listen": addressOf(h.card), "origin": h.card},
 		"admin": map[string]any{"listen": h.admin},
 		"trust": map[string]any{"anchors": []string{h.path("anchors")}, "intermediates": []string{h.path("authorities")}, "crls": h.path("crls")},
+		"desk":  map[string]any{"self_enrolment": "keys"},
 		"pages": map[string]any{"name": "Hôpital Exemple", "support_label": "service informatique", "support_phone": "01 99 00 00 00"},
 	}
 	if change != nil {

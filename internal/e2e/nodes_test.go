@@ -133,7 +133,7 @@ func (h *hospital) withoutRedis(server *redislab.Server, dossier, stock string) 
 
 	server.Kill()
 	tab.Until("the application is closed, and says when to try again", `fetch("/patients").then(answer => answer.status === 503 && answer.headers.get("Retry-After") === "5")`)
-	tab.Go(dossier + "/patients")
+	chromium.Eval[string](tab, `setTimeout(() => { location.reload() }); ""`) // a page that goes on by itself is never quite loaded
 	tab.Until("the application's page says so", `location.origin === "`+dossier+`" && document.body.innerText.includes("Nous ne pouvons pas vérifier votre session pour le moment")`)
 	for _, address := range []string{h.main + "/account", h.main + "/login/card", stock + "/articles"} {
 		tab.Go(address)
