@@ -56,3 +56,17 @@ func following(p identity.Passkey, card identity.CardState) (next identity.Passk
 	}
 	return next, true
 }
+
+// holdsPasskey notes that a card has an applet: it is a CPS4, which neither its
+// certificate nor, where no workstation read it, anything else tells.
+func holdsPasskey(ctx context.Context, u Unit, tokenID string) error {
+	if tokenID == "" {
+		return nil
+	}
+	card, err := u.Card(ctx, tokenID)
+	if err != nil || card.Generation != identity.GenerationUnknown {
+		return err
+	}
+	card.Generation = identity.GenerationCPS4
+	return u.SaveCard(ctx, card)
+}

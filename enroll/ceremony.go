@@ -130,6 +130,9 @@ func (r *Registry) registerPasskey(ctx context.Context, u Unit, t *TicketRecord,
 	if err := u.SavePasskey(ctx, p); err != nil {
 		return err
 	}
+	if err := holdsPasskey(ctx, u, p.CardTokenID); err != nil {
+		return err
+	}
 	now := r.o.Now()
 	t.Phase, t.PasskeyID, t.Card = PhaseRegistered, p.ID, proof.CardTokenID
 	t.step(now, StepRegistered, p.AttestationVerdict, true)

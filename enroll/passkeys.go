@@ -69,6 +69,9 @@ func (r *Registry) AddPasskey(ctx context.Context, p identity.Passkey) error {
 		if err := u.SavePasskey(ctx, p); err != nil {
 			return err
 		}
+		if err := holdsPasskey(ctx, u, p.CardTokenID); err != nil {
+			return err
+		}
 		return r.recordPasskey(ctx, u, audit.KindPasskeyAdd, p, p.Holder, "")
 	})
 }

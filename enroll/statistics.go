@@ -61,7 +61,7 @@ type MonthlyCards struct {
 	Month    time.Time // its first instant, in the zone asked for
 	CPS3     int
 	CPS4     int
-	Unknown  int // generation not learnt
+	Unknown  int // generation not learnt: no workstation read them, and they hold no passkey
 	Enrolled int
 }
 

@@ -81,7 +81,9 @@ func (t CardType) String() string {
 }
 
 // Generation is a card's hardware generation, learnt from its ATR or
-// applications by cardside; a certificate does not tell it.
+// applications by cardside, or by its holding a passkey; a certificate does not
+// tell it. A CPS3 is refused at a workstation before the server hears of it, so
+// that its card stays unknown.
 type Generation string
 
 // The generations known.

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -59,6 +61,28 @@ func TestAnOlderStoreIsBroughtUpToDate(t *testing.T) {
 		people, err := s.PeopleBetween(t.Context(), by)
 		if err != nil || len(people) != 1 || people[0].IdNat != alice {
 			t.Errorf("%+v, %v", people, err)
+		}
+	}
+}
+
+// A card that held a passkey before that told its generation is a CPS4.
+func TestOlderCardsWithPasskeysAreCPS4(t *testing.T) {
+	path := emptyFile(t)
+	s := openAt(t, path)
+	bare, holding := card(cardB, bob), card(cardA, alice)
+	bare.Generation, holding.Generation = "", ""
+	k := passkey("k", alice, cardA)
+	change(t, s, func(ctx context.Context, u enroll.Unit) error {
+		return errors.Join(u.SaveProfessional(ctx, person(alice), person(bob)), u.SaveCard(ctx, bare), u.SaveCard(ctx, holding), u.SavePasskey(ctx, k))
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, path, `DELETE FROM goose_db_version WHERE version_id >= 26`)
+	s = openAt(t, path)
+	for id, want := range map[string]identity.Generation{cardA: identity.GenerationCPS4, cardB: identity.GenerationUnknown} {
+		if c, err := s.Card(t.Context(), id); err != nil || c.Generation != want {
+			t.Errorf("%+v, %v", c, err)
 		}
 	}
 }

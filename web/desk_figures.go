@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,10 +124,14 @@ var figureTitles = map[string]string{
 func (s *Server) cardFigure(ctx context.Context, t *tongue, _ time.Time) (figure, error) {
 	counts, err := s.o.Registry.CardsByGenerationAndState(ctx)
 	f := t.figure("cards", true, "figure.generation", "account.state.active", "account.state.suspended", "account.state.revoked")
+	f.Note = t.words["figure.generation.note"]
 	for _, of := range []struct {
 		generation identity.Generation
 		label      string
 	}{{identity.GenerationCPS3, "CPS3"}, {identity.GenerationCPS4, "CPS4"}, {identity.GenerationUnknown, t.words["figure.unknown"]}} {
+		if of.generation == identity.GenerationCPS3 && !slices.ContainsFunc(counts, func(n enroll.CardCount) bool { return n.Generation == of.generation }) {
+			continue // no workstation tells of one
+		}
 		row := figureRow{Label: of.label, Values: make([]int, 3)}
 		for _, n := range counts {
 			for i, state := range []identity.CardState{identity.CardActive, identity.CardSuspended, identity.CardRevoked} {
@@ -142,9 +147,18 @@ func (s *Server) cardFigure(ctx context.Context, t *tongue, _ time.Time) (figure
 
 func (s *Server) progressFigure(ctx context.Context, t *tongue, now time.Time) (figure, error) {
 	months, err := s.o.Registry.EnrolledOverTime(ctx, now.AddDate(0, -monthsBack, 0), now, t.zone)
-	f := t.figure("progress", false, "figure.month", "figure.cps3", "figure.cps4", "figure.enrolled", "figure.unknown")
+	f := t.figure("progress", false, "figure.month", "figure.unknown", "figure.cps4", "figure.enrolled", "figure.cps3")
+	f.Note = t.words["figure.generation.note"]
+	told := slices.ContainsFunc(months, func(m enroll.MonthlyCards) bool { return m.CPS3 > 0 })
+	if !told {
+		f.Head = f.Head[:len(f.Head)-1]
+	}
 	for _, m := range months {
-		f.Rows = append(f.Rows, figureRow{Label: t.month(m.Month), Values: []int{m.CPS3, m.CPS4, m.Enrolled, m.Unknown}})
+		row := figureRow{Label: t.month(m.Month), Values: []int{m.Unknown, m.CPS4, m.Enrolled}}
+		if told {
+			row.Values = append(row.Values, m.CPS3)
+		}
+		f.Rows = append(f.Rows, row)
 	}
 	return f, err
 }

@@ -131,7 +131,7 @@ func TestGuide(t *testing.T) {
 	a.close()
 }
 
-// history is what went before, for the figures: cards of both generations, and
+// history is what went before, for the figures: cards that a desk has read or not, and
 // sign-ins of two weeks.
 func (h *house) history() {
 	log := audit.New(h.store, audit.Options{Now: h.now})
@@ -140,9 +140,9 @@ func (h *house) history() {
 		who := identity.PSIdNat(card.IdNat)
 		_, _, err := h.registry.Admit(h.t.Context(), identity.Cardholder{
 			Professional: identity.Professional{IdNat: who, FamilyName: "EXEMPLE-" + string(rune('A'+i)), GivenName: "Camille", Profession: 60},
-			Card:         identity.Card{TokenID: card.TokenID, Generation: []identity.Generation{identity.GenerationCPS3, identity.GenerationCPS4}[i%2]},
+			Card:         identity.Card{TokenID: card.TokenID, Generation: []identity.Generation{identity.GenerationUnknown, identity.GenerationCPS4}[i%2]},
 			Certificate: identity.Certificate{Issuer: "test", IssuerKey: "test", Serial: card.TokenID, Fingerprint: card.TokenID,
-				NotAfter: h.now().AddDate(0, i%11, 0)},
+				NotAfter: time.Date(h.now().Year(), h.now().Month()+time.Month(i%11), 15, 12, 0, 0, 0, time.UTC)}, // a month has no 31st
 		}, h.now())
 		must(h.t, err)
 		for day := range 14 {

@@ -196,7 +196,7 @@ func TestFigures(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	if a := auditor.get("/figures/cards.csv"); !strings.Contains(a.body, "Inconnue,1,0,0") {
+	if a := auditor.get("/figures/cards.csv"); !strings.Contains(a.body, "CPS3 ou non lue,1,0,0") {
 		t.Errorf("%s", a.body)
 	}
 	auditor.get("/figures/none.csv").says(t, http.StatusNotFound)
