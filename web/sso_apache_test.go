@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"cpsgate/enroll"
 	"cpsgate/internal/chromium"
 	"cpsgate/internal/proxies"
 	"cpsgate/internal/testpki"
@@ -141,6 +142,7 @@ func chromiumSignOn(t *testing.T) (*signOn, string) {
 	port := func(l net.Listener) string { _, p, _ := net.SplitHostPort(l.Addr().String()); return p }
 	origin := "https://sso.localhost:" + port(main)
 	p := o.plan(t, func(s *sso.Options) { s.BackChannel = loopback(o.h) })
+	p.policy.SelfEnrolment = enroll.SelfKeys // a browser's virtual authenticator is of no card's model
 	provider := p.options
 	p.options = func(w *web.Options) {
 		w.MainOrigin, w.CardOrigin = origin, "https://cps.localhost:"+port(card)

@@ -248,7 +248,7 @@ func TestOneLookUpACheck(t *testing.T) {
 
 // TestAFreshProofIsTold: what the session says anew is not told from memory.
 func TestAFreshProofIsTold(t *testing.T) {
-	h := newGatehouse(t)
+	h := newGatehouse(t, forwardauth.Application{Origin: records, Fields: forwardauth.FieldNames()})
 	token := h.open(byPasskey(nurse, identity.ProofDesk))
 	cookie := h.cookieFor(records, token)
 	before, err := h.Check(t.Context(), ask(records, "/", cookie))
