@@ -174,7 +174,7 @@ func TestTrustMemory(t *testing.T) {
 
 // TestSentinel: a master that dies is followed to its replica.
 func TestSentinel(t *testing.T) {
-	master, replica, sentinels := redislab.Sentinels(t, "cps")
+	master, replica, sentinels := redislab.Sentinels(t, "cps", documentedUser)
 	address := "redis+sentinel://"
 	for i, s := range sentinels {
 		if i > 0 {
@@ -182,7 +182,7 @@ func TestSentinel(t *testing.T) {
 		}
 		address += s.Address()
 	}
-	m := node(t, sessions.RedisOptions{URL: address + "/cps/0"}, sessions.Options{})
+	m := node(t, sessions.RedisOptions{URL: address + "/cps/0", User: "cpsgate", Password: "secret", Prefix: "cpsgate:"}, sessions.Options{})
 	token, _ := open(t, m, byCard(alice, cardA))
 	eventually(t, "replicated", nil, func() error {
 		if replica.Command(t, "dbsize") == "0\n" {

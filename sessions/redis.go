@@ -27,7 +27,7 @@ const (
 // beside it, the keys and channels that begin with the prefix.
 const ACL = "-@all +get +set +del +getdel +incr +incrby +expire +sadd +srem +smembers +scard" +
 	" +zadd +zrem +zrangebyscore +eval +publish +subscribe +unsubscribe +ping +select +client|setname" +
-	" +cluster|slots +cluster|shards +command +readonly"
+	" +cluster|slots +cluster|shards +command +readonly +asking"
 
 // RedisOptions say which Redis, and as whom. URL alone is needed.
 type RedisOptions struct {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"cpsgate/identity"
 	"cpsgate/internal/redislab"
@@ -284,7 +287,7 @@ func TestRedisOverTLSByACL(t *testing.T) {
 	certificate := newServerCertificate(t)
 	server := redislab.Start(t, "port 0", "tls-port {port}", "tls-auth-clients no",
 		"tls-cert-file "+certificate.chain, "tls-key-file "+certificate.key,
-		"user default off", "user cpsgate on >secret ~cpsgate:* &cpsgate:* "+sessions.ACL)
+		"user default off", documentedUser)
 	address := "rediss://localhost:" + strings.TrimPrefix(server.Address(), "127.0.0.1:")
 	good := sessions.RedisOptions{URL: address, User: "cpsgate", Password: "secret", Roots: certificate.roots, Prefix: "cpsgate:"}
 	m := node(t, good, sessions.Options{MaxPerHolder: 2})
@@ -326,10 +329,14 @@ func TestRedisOverTLSByACL(t *testing.T) {
 	}
 }
 
-// TestCluster: the same rules with sessions spread over three nodes.
+// documentedUser is the user of docs/operations.md, beside the default one.
+const documentedUser = "user cpsgate on >secret ~cpsgate:* &cpsgate:* " + sessions.ACL
+
+// TestCluster: the same rules with sessions spread over three nodes, as the user
+// of docs/operations.md, and while slots move.
 func TestCluster(t *testing.T) {
-	nodes := redislab.Cluster(t)
-	o := sessions.RedisOptions{URL: "redis+cluster://" + nodes[0].Address() + "," + nodes[1].Address()}
+	nodes := redislab.Cluster(t, documentedUser)
+	o := sessions.RedisOptions{URL: "redis+cluster://" + nodes[0].Address() + "," + nodes[1].Address(), User: "cpsgate", Password: "secret", Prefix: "cpsgate:"}
 	m := node(t, o, sessions.Options{})
 	tokens := map[string]bool{}
 	for range 12 {
@@ -345,11 +352,25 @@ func TestCluster(t *testing.T) {
 		wantFind(t, m, token, sessions.ErrNoSession)
 		wantFind(t, m, fresh, nil)
 	}
+	r := openRedis(t, o)
+	moving, _ := open(t, m, byPasskey(alice, cardB, "another"))
+	moveAway(t, nodes, sessions.KeyName(r, moving))
+	wantFind(t, m, moving, nil)
+	fresh, _, err := m.Rotate(t.Context(), moving, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFind(t, m, moving, sessions.ErrNoSession)
+	moveAway(t, nodes, sessions.KeyName(r, fresh))
+	if n, err := m.EndOfCard(t.Context(), cardB); n != 1 || err != nil {
+		t.Errorf("%d ended while they move, %v", n, err)
+	}
+	wantFind(t, m, fresh, sessions.ErrNoSession)
 	sessions.Sweep(t.Context(), m)
 	if n, err := m.EndOfPasskey(t.Context(), []byte("key")); n != 12 || err != nil {
 		t.Errorf("%d ended, %v", n, err)
 	}
-	on := openRedis(t, o).Once(sessions.OnceOptions{})
+	on := r.Once(sessions.OnceOptions{})
 	key := put(t, on, "code")
 	var got pending
 	if err := on.Take(t.Context(), "code", key, &got); err != nil {
@@ -357,5 +378,44 @@ func TestCluster(t *testing.T) {
 	}
 	if err := on.Take(t.Context(), "code", key, &got); !errors.Is(err, sessions.ErrTaken) {
 		t.Error(err)
+	}
+}
+
+// moveAway begins to move the slot of a key to another node, the key with it, so
+// that whoever asks where the slot is at home is told to ask there (-ASK).
+func moveAway(t *testing.T, nodes []*redislab.Server, name string) {
+	t.Helper()
+	type member struct {
+		client   *redis.Client
+		id, port string
+	}
+	var from, to *member
+	for _, n := range nodes {
+		m := &member{client: redis.NewClient(&redis.Options{Addr: n.Address()}), port: strconv.Itoa(n.Port)}
+		t.Cleanup(func() { m.client.Close() })
+		id, err := m.client.Do(t.Context(), "CLUSTER", "MYID").Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.id = id
+		if m.client.Get(t.Context(), name).Err() == nil {
+			from = m
+		} else {
+			to = m
+		}
+	}
+	if from == nil || to == nil {
+		t.Fatal("no node has the session, or all")
+	}
+	slot, err := from.client.ClusterKeySlot(t.Context(), name).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		to.client.Do(t.Context(), "CLUSTER", "SETSLOT", slot, "IMPORTING", from.id).Err(),
+		from.client.Do(t.Context(), "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id).Err(),
+		from.client.Migrate(t.Context(), "127.0.0.1", to.port, name, 0, time.Second).Err(),
+	); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Sentinels runs a master, a replica and three sentinels that watch them under
-// the name, and returns them in that order.
-func Sentinels(t testing.TB, name string) (master, replica *Server, sentinels []*Server) {
+// Sentinels runs a master, a replica, both with the settings, and three sentinels
+// that watch them under the name, and returns them in that order.
+func Sentinels(t testing.TB, name string, settings ...string) (master, replica *Server, sentinels []*Server) {
 	t.Helper()
 	Need(t, "redis-sentinel", "redis-cli")
-	master = Start(t)
-	replica = Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port), "repl-diskless-sync-delay 0")
+	master = Start(t, settings...)
+	replica = Start(t, append([]string{fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port), "repl-diskless-sync-delay 0"}, settings...)...)
 	for range 3 {
 		sentinels = append(sentinels, start(t, "redis-sentinel", []string{
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", name, master.Port),
@@ -34,8 +34,8 @@ func Sentinels(t testing.TB, name string) (master, replica *Server, sentinels []
 	return master, replica, sentinels
 }
 
-// Cluster runs three masters that share the slots.
-func Cluster(t testing.TB) []*Server {
+// Cluster runs three masters, with the settings, that share the slots.
+func Cluster(t testing.TB, settings ...string) []*Server {
 	t.Helper()
 	Need(t, "redis-cli")
 	var nodes []*Server
@@ -45,7 +45,7 @@ func Cluster(t testing.TB) []*Server {
 		if err != nil {
 			t.Fatal(err)
 		}
-		node := Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", fmt.Sprintf("cluster-port %d", bus), "cluster-node-timeout 2000")
+		node := Start(t, append([]string{"cluster-enabled yes", "cluster-config-file nodes.conf", fmt.Sprintf("cluster-port %d", bus), "cluster-node-timeout 2000"}, settings...)...)
 		nodes, arguments = append(nodes, node), append(arguments, node.Address())
 	}
 	if out, err := exec.Command("redis-cli", append(arguments, "--cluster-yes")...).CombinedOutput(); err != nil {
