@@ -110,7 +110,7 @@ func (b *browser) introspects(a *app, token string) answer {
 // asClient posts a form as an application does that shows its secret.
 func (b *browser) asClient(id, secret, path string, form url.Values) answer {
 	b.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, mainOrigin+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequest(http.MethodPost, address(path), strings.NewReader(form.Encode()))
 	must(b.t, err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))

@@ -73,7 +73,7 @@ func TestSignOnPages(t *testing.T) {
 	}
 	tab.Until("back at the application", `location.pathname === "/callback" && new URLSearchParams(location.search).has("code")`)
 
-	applicationsLook(t, tab, origin)
+	applicationsLook(t, o, tab, origin)
 
 	tab.Go(origin + "/oauth/logout?" + url.Values{"client_id": {"laboratoire"}, "post_logout_redirect_uri": {origin + "/bye"}}.Encode())
 	looks(t, tab, "sso-leave")
@@ -84,7 +84,7 @@ func TestSignOnPages(t *testing.T) {
 
 // applicationsLook adds an application by the administrator's page, and tries
 // what is refused.
-func applicationsLook(t *testing.T, tab *chromium.Tab, origin string) {
+func applicationsLook(t *testing.T, o *signOn, tab *chromium.Tab, origin string) {
 	t.Helper()
 	tab.Go(origin + "/applications")
 	looks(t, tab, "applications")
@@ -96,6 +96,7 @@ func applicationsLook(t *testing.T, tab *chromium.Tab, origin string) {
 	}
 	add("dossier", "https://dossier.hopital.test/callback")
 	tab.Until("the secret", `!!document.querySelector(".secret")`)
+	o.proves(t, origin, "dossier", tab.Text(".secret"), true)
 	looks(t, tab, "applications-secret")
 	add("autre", "http://autre.hopital.test/callback")
 	tab.Until("the refusal", `!!document.querySelector('main [role="alert"]')`)

@@ -1,8 +1,10 @@
 package web_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -318,6 +320,32 @@ func (o *signOn) open(t *testing.T) (all []string) {
 	return all
 }
 
+var shownSecret = regexp.MustCompile(`<code class="secret">([^<]+)</code>`)
+
+// secretOn reads a client's secret off the page that shows it once.
+func secretOn(t *testing.T, page answer) string {
+	t.Helper()
+	found := shownSecret.FindStringSubmatch(page.body)
+	if found == nil {
+		t.Fatalf("no secret on the page: %s", page.text())
+	}
+	return html.UnescapeString(found[1])
+}
+
+// proves asks, with a secret, about a token that there is not: an application
+// that proves itself is told so, another is refused (RFC 7662 §2.3).
+func (o *signOn) proves(t *testing.T, origin, id, secret string, good bool) {
+	t.Helper()
+	got := o.h.browser().asClient(id, secret, origin+"/oauth/introspect", url.Values{"token": {"none"}})
+	want := http.StatusUnauthorized
+	if good {
+		want = http.StatusOK
+	}
+	if got.status != want || good && strings.TrimSpace(got.body) != `{"active":false}` {
+		t.Errorf("%s proves itself, %t wanted: %d %s", id, good, got.status, got.body)
+	}
+}
+
 func TestApplicationsPage(t *testing.T) {
 	o := ssoHouse(t)
 	b, _ := o.h.staff(identity.RoleAdmin)
@@ -328,9 +356,13 @@ func TestApplicationsPage(t *testing.T) {
 	page := b.submit("/applications", form)
 	client, err := o.provider.Clients().Find(t.Context(), "dossier")
 	must(t, err)
-	if page.status != http.StatusOK || !strings.Contains(page.body, "Le secret de « dossier »") && !strings.Contains(page.body, "dossier") || strings.Contains(page.body, client.SecretHash) {
-		t.Errorf("%d %s", page.status, page.body)
+	page.says(t, http.StatusOK, "Le secret de « dossier »")
+	if strings.Contains(page.body, client.SecretHash) {
+		t.Errorf("tells what is kept of the secret: %s", page.body)
 	}
+	first := secretOn(t, page)
+	o.proves(t, mainOrigin, "dossier", first, true)
+	o.proves(t, mainOrigin, "dossier", client.SecretHash, false)
 	for name, change := range map[string][2]string{
 		"the same again": {"id", "dossier"}, "http": {"redirects", "http://x.test/cb"}, "a wildcard": {"redirects", "https://*.test/cb"},
 		"keys that are none": {"jwks", "{"}, "a fragment": {"redirects", "https://x.test/cb#x"},
@@ -356,15 +388,18 @@ func TestApplicationsPage(t *testing.T) {
 	if c, err := o.provider.Clients().Find(t.Context(), "certifie"); err != nil || c.TLSSubject != "CN=dossier,C=FR" || c.SecretHash != "" {
 		t.Errorf("by certificate: %+v, %v", c, err)
 	}
-	if got := b.submit("/applications/rotate-secret", url.Values{"id": {"dossier"}}); got.status != http.StatusOK {
-		t.Errorf("%d", got.status)
-	}
+	changed := b.submit("/applications/rotate-secret", url.Values{"id": {"dossier"}})
+	changed.says(t, http.StatusOK, "Le secret de « dossier »")
+	second := secretOn(t, changed)
+	o.proves(t, mainOrigin, "dossier", second, true)
+	o.proves(t, mainOrigin, "dossier", first, false)
 	if changed, err := o.provider.Clients().Find(t.Context(), "dossier"); err != nil || changed.SecretHash == client.SecretHash {
 		t.Errorf("the secret stays: %v", err)
 	}
 	if got := b.submit("/applications/remove", url.Values{"id": {"dossier"}}); got.status != http.StatusSeeOther {
 		t.Errorf("%d", got.status)
 	}
+	o.proves(t, mainOrigin, "dossier", second, false)
 	if e := o.h.last(sso.EventClient); e.Reason != "removed" {
 		t.Errorf("%+v", e)
 	}
