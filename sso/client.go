@@ -63,7 +63,7 @@ type Client struct {
 	SecretHash string          `json:"secret_hash,omitempty"` // hex SHA-256 of 256 random bits
 	JWKS       json.RawMessage `json:"jwks,omitempty"`        // private_key_jwt: the client's public keys
 	// TLSSubject or TLSName, not both, is what the certificate of a client by
-	// tls_client_auth has: its subject as RFC 4514 writes it (CN=…,O=…,C=FR), or
+	// tls_client_auth has: its subject as SubjectOf writes it (CN=…,O=…,C=FR), or
 	// one of its DNS names. Either is compared byte by byte.
 	TLSSubject string `json:"tls_client_auth_subject_dn,omitempty"`
 	TLSName    string `json:"tls_client_auth_san_dns,omitempty"`

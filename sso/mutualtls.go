@@ -121,15 +121,16 @@ func (c *Client) isOf(certificate *x509.Certificate) bool {
 	case c.TLSName != "":
 		return slices.Contains(certificate.DNSNames, c.TLSName)
 	case c.TLSSubject != "":
-		subject, err := subjectOf(certificate)
+		subject, err := SubjectOf(certificate)
 		return err == nil && subject == c.TLSSubject
 	}
 	return false
 }
 
-// subjectOf writes a certificate's subject as RFC 4514 does, in the order it
-// has there: pkix.Name would put it in an order of its own.
-func subjectOf(certificate *x509.Certificate) (string, error) {
+// SubjectOf writes a certificate's subject as Client.TLSSubject has it: as RFC
+// 4514 does, in the order it has there, where pkix.Name would put it in an order
+// of its own. Other programs name some attributes otherwise.
+func SubjectOf(certificate *x509.Certificate) (string, error) {
 	var names pkix.RDNSequence
 	rest, err := asn1.Unmarshal(certificate.RawSubject, &names)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -15,10 +16,11 @@ import (
 // clientCommand works on the applications that sign people in here, beside a
 // running server or not: it sees what changed at the next request.
 type clientCommand struct {
-	Add          clientAddCommand    `cmd:"" help:"Add an application; its secret is printed once."`
-	List         clientListCommand   `cmd:"" help:"List the applications kept in the store."`
-	Remove       clientRemoveCommand `cmd:"" help:"Remove an application and all that it was granted."`
-	RotateSecret clientRotateCommand `cmd:"" name:"rotate-secret" help:"Give an application another secret, printed once; the old one is dead at once."`
+	Add          clientAddCommand     `cmd:"" help:"Add an application; its secret is printed once."`
+	List         clientListCommand    `cmd:"" help:"List the applications kept in the store."`
+	Remove       clientRemoveCommand  `cmd:"" help:"Remove an application and all that it was granted."`
+	RotateSecret clientRotateCommand  `cmd:"" name:"rotate-secret" help:"Give an application another secret, printed once; the old one is dead at once."`
+	Subject      clientSubjectCommand `cmd:"" help:"Print the subject of an application's certificate as --tls-subject wants it."`
 }
 
 // clients opens the applications of a store. Those of the configuration file
@@ -55,7 +57,7 @@ type clientAddCommand struct {
 	BackChannelLogout string   `help:"Told of the end of sessions." placeholder:"URL"`
 	Auth              string   `help:"client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or none." default:"client_secret_basic" placeholder:"METHOD"`
 	JWKS              string   `help:"File of the application's public keys, for private_key_jwt." type:"path" placeholder:"FILE"`
-	TLSSubject        string   `help:"Subject of its certificate as RFC 4514 writes it, for tls_client_auth." name:"tls-subject" placeholder:"DN"`
+	TLSSubject        string   `help:"Subject of its certificate, for tls_client_auth, as client subject prints it." name:"tls-subject" placeholder:"DN"`
 	TLSName           string   `help:"A DNS name of its certificate, in place of the subject." name:"tls-name" placeholder:"HOST"`
 	Subject           string   `help:"pairwise or public (the PS_IdNat)." default:"pairwise"`
 	Sector            string   `help:"Of pairwise subjects, where redirect URIs have several hosts." placeholder:"NAME"`
@@ -142,6 +144,28 @@ func (c clientRemoveCommand) Run(env *environment) (err error) {
 		return refusedClient(err)
 	}
 	_, err = fmt.Fprintln(env.stdout, "removed", c.ID)
+	return err
+}
+
+type clientSubjectCommand struct {
+	File string `arg:"" name:"FILE" help:"Certificate, DER or PEM; - for standard input."`
+}
+
+// Run prints the subject alone, so that it can be put into another command.
+func (c clientSubjectCommand) Run(env *environment) error {
+	der, err := readLeaf(env, c.File)
+	if err != nil {
+		return unusable(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return unusable(fmt.Errorf("%s: %w", c.File, err))
+	}
+	subject, err := sso.SubjectOf(certificate)
+	if err != nil {
+		return unusable(fmt.Errorf("%s: %w", c.File, err))
+	}
+	_, err = fmt.Fprintln(env.stdout, subject)
 	return err
 }
 

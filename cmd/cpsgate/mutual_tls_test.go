@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +67,7 @@ func applicationCA(t *testing.T) (ca []byte, pair tls.Certificate) {
 		t.Fatal(err)
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "dossier"}, NotBefore: template.NotBefore, NotAfter: template.NotAfter,
+		SerialNumber: big.NewInt(2), Subject: manyNames, NotBefore: template.NotBefore, NotAfter: template.NotAfter,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, template, key.Public(), key)
@@ -73,6 +75,29 @@ func applicationCA(t *testing.T) (ca []byte, pair tls.Certificate) {
 		t.Fatal(err)
 	}
 	return ca, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// manyNames has attributes that programs write in different ways.
+var manyNames = pkix.Name{
+	Country: []string{"FR"}, Organization: []string{"Exemple, Éditeur"}, StreetAddress: []string{"1 rue d'Exemple"}, PostalCode: []string{"75000"},
+	CommonName: "dossier", SerialNumber: "SIREN-000000000",
+	ExtraNames: []pkix.AttributeTypeAndValue{
+		{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: "dossier@exemple.test"},
+		{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, Value: "exemple"},
+		{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, Value: "dossier"},
+	},
+}
+
+// subjectPrinted is what the command prints of a certificate.
+func subjectPrinted(t *testing.T, pair tls.Certificate) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dossier.pem")
+	write(t, file, pemOf(pair.Certificate[0]))
+	code, out, errs := runCommand(t, "client", "subject", file)
+	if code != 0 || !strings.Contains(out, "SERIALNUMBER=SIREN-000000000") {
+		t.Fatalf("exit %d: %s%s", code, out, errs)
+	}
+	return strings.TrimSuffix(out, "\n")
 }
 
 // The authorities of cards, and those above them, issue no application's
@@ -127,7 +152,7 @@ func TestServeMutualTLS(t *testing.T) {
 	write(t, d.path("applications.pem"), pemOf(ca))
 	mutualOf(d, c)
 	c.SSO.Clients = append(c.SSO.Clients, SSOClientConfig{
-		ID: "dossier", Auth: string(sso.AuthTLS), TLSSubject: "CN=dossier", Introspects: true, RedirectURIs: []string{"https://dossier.exemple.test/cb"},
+		ID: "dossier", Auth: string(sso.AuthTLS), TLSSubject: subjectPrinted(t, pair), Introspects: true, RedirectURIs: []string{"https://dossier.exemple.test/cb"},
 	})
 	p, err := openProgram(t.Context(), c, quiet(), time.Now)
 	if err != nil {

@@ -78,7 +78,7 @@ type SSOClientConfig struct {
 	// JWKSFile holds the client's public keys, for private_key_jwt.
 	JWKSFile string `yaml:"jwks_file"`
 	// TLSSubject or TLSName, for tls_client_auth: the subject of the client's
-	// certificate as RFC 4514 writes it, or one of its DNS names.
+	// certificate as "client subject" prints it, or one of its DNS names.
 	TLSSubject string `yaml:"tls_subject"`
 	TLSName    string `yaml:"tls_name"`
 	// Subject is pairwise (the default) or public: the PS_IdNat.

@@ -67,6 +67,11 @@ func TestIntegrateByHand(t *testing.T) {
 func TestIntegrateRegisters(t *testing.T) {
 	d := startDemo(t)
 	here := t.TempDir()
+	certificate, err := os.ReadFile(filepath.Join(d.Folder, "server-root.pem")) // any will do
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxies.WriteFile(t, here, "dossier.pem", certificate)
 	for _, name := range []string{"register", "register-certificate"} {
 		line := proxies.Snippet(t, integratePage, name, "cpsgate client", program+" client", "/var/lib/cpsgate", filepath.Join(d.Folder, "data"))
 		shellIn(t, here, line)
