@@ -21,6 +21,9 @@ type TrustReloader struct {
 	// Rules gives the rules for single authorities of a trust (Policy.PerIssuer);
 	// nil: they stay as they are.
 	Rules func(*Trust) (map[string]RevocationPolicy, error)
+	// Follow has the evidence follow a trust that passed every check and is about
+	// to judge: nothing else may fail after it. Nil: it follows by itself.
+	Follow func(*Trust) error
 	// Listing tells cheaply whether the files may have changed: names, sizes,
 	// times. Nil: only Reload and Run's signal reload.
 	Listing func() (string, error)
@@ -62,22 +65,35 @@ func (r *TrustReloader) Reload() error {
 }
 
 func (r *TrustReloader) reload(listing string) error {
-	trust, err := r.Load()
-	rules := r.Verifier.Policy().PerIssuer
-	if err == nil && trust != nil && r.Rules != nil {
-		rules, err = r.Rules(trust)
-	}
-	if err == nil {
-		err = r.Verifier.Replace(trust, rules)
+	next, err := r.prepare()
+	if err == nil && r.Follow != nil {
+		err = r.Follow(next.trust)
 	}
 	if err != nil {
 		r.fail(err)
 		return err
 	}
+	r.Verifier.ground.Store(next)
+	trust := next.trust
 	r.seen = listing
 	r.state.LoadedAt, r.state.Err = r.now(), nil
 	r.log().Info("trust reloaded", "anchors", len(trust.anchors), "intermediates", len(trust.intermediates))
 	return nil
+}
+
+// prepare makes what is to be put in force; it changes nothing.
+func (r *TrustReloader) prepare() (*ground, error) {
+	trust, err := r.Load()
+	if err != nil {
+		return nil, err
+	}
+	rules := r.Verifier.Policy().PerIssuer
+	if trust != nil && r.Rules != nil {
+		if rules, err = r.Rules(trust); err != nil {
+			return nil, err
+		}
+	}
+	return r.Verifier.newGround(trust, rules)
 }
 
 func (r *TrustReloader) fail(err error) {

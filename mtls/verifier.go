@@ -58,16 +58,25 @@ func (v *Verifier) Policy() Policy { return v.ground.Load().policy }
 // with the rules for its authorities (Policy.PerIssuer). Nil is refused: there
 // is no judging without anchors.
 func (v *Verifier) Replace(trust *Trust, perIssuer map[string]RevocationPolicy) error {
+	next, err := v.newGround(trust, perIssuer)
+	if err != nil {
+		return err
+	}
+	v.ground.Store(next)
+	return nil
+}
+
+// newGround is what Replace would put in force, checked.
+func (v *Verifier) newGround(trust *Trust, perIssuer map[string]RevocationPolicy) (*ground, error) {
 	if trust == nil {
-		return ErrNoAnchors
+		return nil, ErrNoAnchors
 	}
 	policy := v.Policy()
 	policy.PerIssuer = perIssuer
 	if err := policy.check(); err != nil {
-		return fmt.Errorf("policy: %w", err)
+		return nil, fmt.Errorf("policy: %w", err)
 	}
-	v.ground.Store(&ground{trust, policy})
-	return nil
+	return &ground{trust, policy}, nil
 }
 
 // Verify judges the certificate that a client proved to hold the key of. The

@@ -69,25 +69,21 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 	}
 	j.trust = &mtls.TrustReloader{
 		Verifier: j.Verifier, Log: log, Now: now,
-		Load:    func() (*mtls.Trust, error) { return j.reload(ctx, c) },
+		Load:    func() (*mtls.Trust, error) { return loadTrust(c) },
 		Rules:   func(trust *mtls.Trust) (map[string]mtls.RevocationPolicy, error) { return j.reloadedRules(c, trust) },
+		Follow:  func(trust *mtls.Trust) error { return j.followCRLs(ctx, c, trust) },
 		Listing: func() (string, error) { return listing(slices.Concat(c.Trust.Anchors, c.Trust.Intermediates)) },
 	}
 	return j, nil
 }
 
-// reload reads the trust again; the CRLs of its authorities are followed from
-// before it judges.
-func (j *judge) reload(ctx context.Context, c *Config) (*mtls.Trust, error) {
-	trust, err := loadTrust(c)
-	if err != nil {
-		return nil, err
-	}
+// followCRLs has the CRLs of a trust's authorities followed.
+func (j *judge) followCRLs(ctx context.Context, c *Config, trust *mtls.Trust) error {
 	sources, err := c.CRL.sources(trust)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return trust, j.crls.Follow(ctx, sources)
+	return j.crls.Follow(ctx, sources)
 }
 
 // Verify asks the responders that the policy wants asked, then judges. What

@@ -86,7 +86,8 @@ func TestLeniencyAtThePasskeyDoor(t *testing.T) {
 
 // TestRulesFollowAReload: an authority that comes by another certificate, whose
 // name is written in another way, falls under the rule that its name was given;
-// and an authority that goes takes no rule with it.
+// and an authority that goes takes no rule with it. A reload that the rules
+// refuse leaves the trust in force its CRLs.
 func TestRulesFollowAReload(t *testing.T) {
 	const name = "TEST AC IGC-SANTE FORT PERSONNES"
 	r := serveDemo(t, func(c *Config) {
@@ -130,8 +131,17 @@ func TestRulesFollowAReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(j.crls.CRLs(standard.Certificate.RawSubject)) == 0 {
+		t.Fatal("no CRL is held of the authority in force")
+	}
 	write(t, anchor, slices.Concat(pemOf(fort.Certificate.Raw), pemOf(stranger.Certificate.Raw)))
+	for _, c := range []string{r.path("anchors", "issuer-1.pem"), r.path("anchors", "issuer-2.pem")} {
+		write(t, c, pemOf(fort.Certificate.Raw))
+	}
 	if err := j.trust.Reload(); err == nil || !strings.Contains(err.Error(), "SHA-256") {
 		t.Errorf("two authorities of one common name: %v", err)
+	}
+	if len(j.crls.CRLs(standard.Certificate.RawSubject)) == 0 {
+		t.Error("the trust in force lost its CRL to a reload that was refused")
 	}
 }
