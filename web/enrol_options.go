@@ -22,7 +22,7 @@ const (
 // asked is what the applet is asked for next.
 type asked struct {
 	Holder   string          `json:"holder,omitempty"`
-	Card     string          `json:"card,omitempty"` // token id: no PIN is its number
+	Card     string          `json:"card,omitempty"` // token id that the operator named: no PIN is its number
 	Passkey  *passkeyAnswer  `json:"passkey,omitempty"`
 	Ceremony string          `json:"ceremony"`
 	Options  json.RawMessage `json:"options"`
@@ -99,7 +99,7 @@ func (s *Server) askForPasskey(c echo.Context, at seat) error {
 	if _, err := s.o.Registry.BeginPasskey(ctx, at.secret, kept); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, asked{Holder: person(holder), Card: makingCard(at.sitting.Ticket), Ceremony: ceremonyCreate, Options: options})
+	return c.JSON(http.StatusOK, asked{Holder: person(holder), Card: namedCard(at.sitting.Ticket), Ceremony: ceremonyCreate, Options: options})
 }
 
 // heldElsewhere are the holder's passkeys that this applet should not hold.
@@ -108,6 +108,15 @@ func (s *Server) heldElsewhere(ctx context.Context, sitting enroll.Sitting) ([]i
 	has, err := s.o.Registry.Passkeys(ctx, sitting.Holder.IdNat)
 	here := makingCard(sitting.Ticket)
 	return slices.DeleteFunc(has, func(p identity.Passkey) bool { return p.CardTokenID == here }), err
+}
+
+// namedCard is the card that makes the passkey by the operator's word. One that was
+// proved needs no telling: the workstation has read its certificate.
+func namedCard(t enroll.Ticket) string {
+	if t.Phase == enroll.PhaseProved {
+		return ""
+	}
+	return t.DeskProof.Card
 }
 
 // makingCard is the card that makes the passkey: the one that was proved, or that the

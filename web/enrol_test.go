@@ -1,7 +1,10 @@
 package web_test
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +69,21 @@ func TestEnrolment(t *testing.T) {
 	b.signedIn()
 	if c, err := h.registry.Card(t.Context(), card.TokenID); err != nil || c.Generation != identity.GenerationCPS4 {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestACardThatWasProvedIsNotTold: workstations of before take no member that they
+// do not know, and one that read the certificate needs none.
+func TestACardThatWasProvedIsNotTold(t *testing.T) {
+	h := newHouse(t)
+	_, code := h.ticket("")
+	w := h.workstation(h.card(testpki.CardSpec{}))
+	for name, a := range map[string]answer{"by its certificate": w.upToProved(code), "asked again": w.call("/enroll/options", "{}")} {
+		var members map[string]json.RawMessage
+		a.decode(t, &members)
+		if known := slices.Sorted(maps.Keys(members)); !slices.Equal(known, []string{"ceremony", "holder", "options"}) {
+			t.Errorf("%s: %v", name, known)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func Read(status int, kind string, body []byte) error {
 // ReadPolicy reads rules and judges them.
 func ReadPolicy(text []byte) error {
 	var p policy
-	if err := strictly(text, &p); err != nil {
+	if err := decode(text, &p); err != nil {
 		return err
 	}
 	return p.check()
@@ -51,7 +51,7 @@ func ReadPolicy(text []byte) error {
 func MetBy(t *testing.T, rules string, info ctap2.Info, engine cardside.EngineName, erased bool) error {
 	t.Helper()
 	var p policy
-	if err := strictly([]byte(rules), &p); err != nil {
+	if err := decode([]byte(rules), &p); err != nil {
 		t.Fatal(err)
 	}
 	return p.metBy(info, engine, erased)
@@ -61,7 +61,7 @@ func MetBy(t *testing.T, rules string, info ctap2.Info, engine cardside.EngineNa
 // and counts those that it is.
 func ReadMessages(answer []byte) (taken int) {
 	for _, into := range []any{&claimed{}, &asked{}, &proved{}, &standing{}, &loginBegun{}, &loginDone{}, &Refusal{}} {
-		if strictly(answer, into) == nil {
+		if decode(answer, into) == nil {
 			taken++
 		}
 	}

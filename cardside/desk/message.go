@@ -65,6 +65,15 @@ const (
 // longestPIN is the most bytes that an applet's PIN has (CTAP 2.1 §6.5.1).
 const longestPIN = 63
 
+// UnmarshalJSON refuses a rule that this workstation does not know: it would not be
+// kept.
+func (p *policy) UnmarshalJSON(text []byte) error {
+	type rules policy
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode((*rules)(p))
+}
+
 // check refuses rules that the protocol does not know, before any of them is
 // written to a card that cannot take it back.
 func (p policy) check() error {
@@ -84,7 +93,7 @@ func (p policy) check() error {
 // asked is what the applet is to do next.
 type asked struct {
 	Holder   string          `json:"holder"`
-	Card     string          `json:"card"` // token id; "": nobody knows
+	Card     string          `json:"card"` // token id, where the operator named it
 	Passkey  Passkey         `json:"passkey"`
 	Ceremony string          `json:"ceremony"` // "create" or "get"
 	Options  json.RawMessage `json:"options"`
@@ -173,11 +182,10 @@ func refusedFor(err error, reasons ...string) bool {
 	return false
 }
 
-// strictly reads one JSON object whose members are all known, and nothing after
-// it.
-func strictly(text []byte, into any) error {
+// decode reads one JSON object and nothing after it. Members that are not known
+// are a later server's, and left.
+func decode(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func read(response *http.Response, answer []byte, into any) error {
 	case response.StatusCode == http.StatusNoContent && into == nil:
 		return nil
 	case response.StatusCode == http.StatusOK && into != nil && kind == "application/json":
-		if err := strictly(answer, into); err != nil {
+		if err := decode(answer, into); err != nil {
 			return nonsense("%w", err)
 		}
 		return nil
@@ -158,7 +158,7 @@ func read(response *http.Response, answer []byte, into any) error {
 		return nonsense("of type %.40q", kind)
 	}
 	var refusal Refusal
-	if kind == "application/json" && strictly(answer, &refusal) == nil && refusal.Reason != "" {
+	if kind == "application/json" && decode(answer, &refusal) == nil && refusal.Reason != "" {
 		if refusal.Reason == "unavailable" || refusal.Reason == "too-many-attempts" { // not now: it took nothing
 			return fmt.Errorf("%w: %w", cardside.ErrServer, &refusal)
 		}

@@ -57,7 +57,8 @@ func TestAnswers(t *testing.T) {
 		want             error
 	}{
 		{"what was asked for", kind, goodClaim, 200, nil},
-		{"an unknown member", kind, `{"sitting":"s","more":1}`, 200, cardside.ErrServerAnswer},
+		{"a member of a later server's", kind, strings.Replace(goodClaim, `"origin"`, `"more":{"x":1},"origin"`, 1), 200, nil},
+		{"a rule of a later server's", kind, strings.Replace(goodClaim, `"credProtect"`, `"alwaysUv":true,"credProtect"`, 1), 200, cardside.ErrServerAnswer},
 		{"bytes after it", kind, goodClaim + "{}", 200, cardside.ErrServerAnswer},
 		{"no object", kind, `["s"]`, 200, cardside.ErrServerAnswer},
 		{"a page", "text/html", "<h1>Bienvenue</h1>", 200, cardside.ErrServerAnswer},
@@ -65,6 +66,7 @@ func TestAnswers(t *testing.T) {
 		{"nothing, where something is due", "", "", 204, cardside.ErrServerAnswer},
 		{"a redirection", "text/html", "", 303, cardside.ErrServerAnswer},
 		{"a refusal", kind, refusal, 410, cardside.ErrServerRefused},
+		{"a refusal that says more", kind, strings.Replace(refusal, `"event"`, `"more":1,"event"`, 1), 410, cardside.ErrServerRefused},
 		{"a refusal by an error of the server's", kind, refusal, 500, cardside.ErrServerRefused},
 		{"not now", kind, strings.Replace(refusal, "ticket-expired", "unavailable", 1), 503, cardside.ErrServer},
 		{"not so often", kind, strings.Replace(refusal, "ticket-expired", "too-many-attempts", 1), 429, cardside.ErrServer},
