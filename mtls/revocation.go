@@ -124,7 +124,7 @@ func (j *judgement) status(q question) *Refusal {
 // such a list is held, those of other keys under the issuer's name may revoke,
 // and tell of nobody that they are good: they may be about what those keys
 // signed.
-func (q question) own(list evidenceList) bool { return !list.unsure && list.signer.Equal(q.issuer) }
+func (q question) own(list evidenceList) bool { return list.signer.Equal(q.issuer) }
 
 // byCRL: usable means that a list which may be used does not hold the serial.
 func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, faults []fault, revoked *Refusal) {

@@ -126,9 +126,11 @@ func TestDistributionPointOfTheCard(t *testing.T) {
 }
 
 // What is remembered of a certificate does not tell its distribution points: a
-// list for one of them revokes, and finds nobody good.
+// list for one of them revokes, and finds nobody good; nor does the list of
+// another key beside it.
 func TestRememberedAndDistributionPoints(t *testing.T) {
-	b := newBench(t)
+	r := newRekeyed(t, testpki.AuthoritySpec{})
+	b := r.bench
 	root := listOf(t, b.root, testpki.CRLSpec{})
 	point := func(entries ...testpki.Entry) *mtls.CRL {
 		return listOf(t, b.issuer, testpki.CRLSpec{Entries: append([]testpki.Entry{}, entries...), IssuingPoint: &testpki.IssuingPoint{URIs: []string{b.issuer.CRLURL()}}})
@@ -138,6 +140,11 @@ func TestRememberedAndDistributionPoints(t *testing.T) {
 	forged := listOf(t, b.issuer, testpki.CRLSpec{CorruptSignature: true, IssuingPoint: &testpki.IssuingPoint{URIs: []string{b.issuer.CRLURL()}},
 		Entries: []testpki.Entry{{Serial: b.serial(), At: today()}}})
 	ifPresent := mtls.RevocationPolicy{Mode: mtls.RevocationIfPresent}
+	sibling := listOf(t, r.new, testpki.CRLSpec{Entries: []testpki.Entry{}})
+	underRoot, err := mtls.NewTrust(certs(b.root.Certificate), certs(r.old.Certificate, r.new.Certificate))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		rule   string
 		policy mtls.RevocationPolicy
@@ -150,8 +157,13 @@ func TestRememberedAndDistributionPoints(t *testing.T) {
 		{"listed by a forgery, beside a list of all", mtls.RevocationPolicy{}, []*mtls.CRL{root, whole, forged}, ""},
 		{"not listed", mtls.RevocationPolicy{}, []*mtls.CRL{root, clean}, mtls.RevocationUnavailable},
 		{"not listed, beside a list of all", mtls.RevocationPolicy{}, []*mtls.CRL{root, whole, clean}, ""},
+		{"not listed, beside a list of another key", mtls.RevocationPolicy{}, []*mtls.CRL{root, clean, sibling}, mtls.RevocationUnavailable},
 	} {
-		v := newVerifier(t, b.trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...))
+		trust := b.trust
+		if slices.Contains(test.lists, sibling) {
+			trust = underRoot
+		}
+		v := newVerifier(t, trust, mtls.Policy{Revocation: test.policy}, mtls.NewCRLSet(test.lists...))
 		var got mtls.Reason
 		if r := v.JudgeStored(storedOf(b.card), today()).Refusal; r != nil {
 			got = r.Reason
