@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func (c *revocationCollector) Collect(to chan<- prometheus.Metric) {
 			gauge(c.nextFetch, seconds(s.NextFetch), s.Authority, kind)
 		}
 		if s.Verdict != mtls.CRLIsMissing {
-			gauge(c.info, 1, s.Authority, kind, numberOf(s), s.Source)
+			gauge(c.info, 1, s.Authority, kind, numberOf(s), strings.ToValidUTF8(s.Source, "\uFFFD"))
 			gauge(c.thisUpdate, seconds(s.ThisUpdate), s.Authority, kind)
 			gauge(c.nextUpdate, seconds(s.NextUpdate), s.Authority, kind)
 			gauge(c.entries, float64(s.Entries), s.Authority, kind)
