@@ -116,7 +116,7 @@ func (r *Registry) registerPasskey(ctx context.Context, u Unit, t *TicketRecord,
 	if models := r.o.Policy.CardModels; proof.Kind == identity.ProofSameCard && len(models) > 0 && !slices.Contains(models, p.AAGUID) {
 		return &Refusal{Reason: ReasonKey, Holder: t.Holder, Detail: fmt.Sprintf("model %x is no card's applet", p.AAGUID)}
 	}
-	p.Proof, p.CardTokenID = proof, proof.CardTokenID
+	p.Proof, p.CardTokenID = proof, madeIn(proof, p.Transports)
 	if p.Name == "" {
 		p.Name = "CPS " + proof.CardTokenID
 	}
@@ -140,6 +140,18 @@ func (r *Registry) registerPasskey(ctx context.Context, u Unit, t *TicketRecord,
 		return err
 	}
 	return r.record(ctx, u, r.deskPasskeyEvent(*t, p, audit.KindPasskeyAdd))
+}
+
+// transportCard is the transport of a contact card (WebAuthn L3 §5.8.4).
+const transportCard = "smart-card"
+
+// madeIn is the card that a passkey of the desk lives in: the one that was proved;
+// the one that the operator named only if the workstation made the passkey in a card.
+func madeIn(proof identity.Proof, transports []string) string {
+	if proof.Kind == identity.ProofSameCard || slices.Contains(transports, transportCard) {
+		return proof.CardTokenID
+	}
+	return ""
 }
 
 // deskPasskeyEvent is the wide event of a passkey made at the desk.

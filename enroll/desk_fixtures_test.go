@@ -104,7 +104,7 @@ func (d *desk) claim(t *testing.T, code string) (sitting enroll.Sitting, secret 
 func (d *desk) made(t *testing.T, id string, of identity.PSIdNat) identity.Passkey {
 	t.Helper()
 	p := d.key(t, id, of, "", "")
-	p.Proof = identity.Proof{}
+	p.Proof, p.Transports = identity.Proof{}, []string{"smart-card"}
 	return p
 }
 

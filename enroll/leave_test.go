@@ -44,6 +44,40 @@ func TestEnrolmentOnTheDesksWord(t *testing.T) {
 	}
 }
 
+// TestAKeyThatTheDeskVouchesForIsNotTheCard: it follows the card that was named,
+// whose own passkey stays; nor does it make that card a CPS4.
+func TestAKeyThatTheDeskVouchesForIsNotTheCard(t *testing.T) {
+	d := staffed(t, enroll.Policy{CardModels: [][16]byte{cardModel}, DeskProof: enroll.Alone})
+	s := d.sit(t, enroll.PhaseClaimed)
+	if _, err := d.AllowDeskProof(t.Context(), d.by(operator), s.ticket.ID, cardA); err != nil {
+		t.Fatal(err)
+	}
+	before, err := d.Card(t.Context(), cardA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.passkey.Transports = []string{"usb"}
+	if err := d.register(t, s.secret, s.passkey); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Passkey(t.Context(), s.passkey.ID)
+	if err != nil || p.CardTokenID != "" || p.Proof.CardTokenID != cardA {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if now, err := d.Card(t.Context(), cardA); err != nil || now.Generation != before.Generation {
+		t.Errorf("%+v, %v", now, err)
+	}
+	applet := d.key(t, "applet", alice, "", cardA)
+	applet.AAGUID = cardModel
+	d.add(t, applet)
+	if err := d.proveUse(t, s.secret, s.passkey); err != nil {
+		t.Fatal(err)
+	}
+	if other, err := d.Passkey(t.Context(), applet.ID); err != nil || other.CardTokenID != cardA || other.State != identity.PasskeyPending {
+		t.Errorf("%+v, %v", other, err)
+	}
+}
+
 func TestLeaveIsRefused(t *testing.T) {
 	tests := []struct {
 		name string

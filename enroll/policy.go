@@ -36,7 +36,8 @@ type Policy struct {
 
 	// SelfEnrolment is what people may register without the desk. CardModels
 	// are the models (AAGUID) of cards' applets, where known. They alone tell a
-	// card from a security key: without any, SelfCards is SelfNever.
+	// card from a security key: without any, SelfCards is SelfNever, and what
+	// SelfKeys lets in is a key.
 	SelfEnrolment SelfEnrolment
 	CardModels    [][16]byte
 }

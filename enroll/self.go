@@ -18,13 +18,11 @@ const (
 	SelfNever SelfEnrolment = "never" // nothing: the desk enrols
 )
 
-// transportCard is what a browser calls a contact card (WebAuthn L3 §5.8.4).
-// Older ones call it nfc or usb, or nothing: nobody is refused for that word.
-const transportCard = "smart-card"
-
 // selfEnrolled applies the policy to a passkey registered without the desk. A
 // card's applet is bound to the card that opened the session; no attestation
 // names a card's number, so that it is that very card stays the holder's word.
+// Its model tells it from a security key: what the browser says of the way it went
+// is the holder's to write, and older ones call a card nfc or usb, or nothing.
 func (p Policy) selfEnrolled(k identity.Passkey) (identity.Passkey, error) {
 	refuse := func(reason Reason, format string, args ...any) (identity.Passkey, error) {
 		return k, &Refusal{Reason: reason, Holder: k.Holder, Card: k.Proof.CardTokenID, Detail: fmt.Sprintf(format, args...)}
@@ -34,7 +32,7 @@ func (p Policy) selfEnrolled(k identity.Passkey) (identity.Passkey, error) {
 	default: // never, and any word not known here
 		return refuse(ReasonPolicy, "self-enrolment: %s", p.SelfEnrolment)
 	}
-	if p.ofCard(k) {
+	if slices.Contains(p.CardModels, k.AAGUID) {
 		k.CardTokenID = k.Proof.CardTokenID
 		return k, nil
 	}
@@ -42,16 +40,6 @@ func (p Policy) selfEnrolled(k identity.Passkey) (identity.Passkey, error) {
 		return refuse(ReasonKey, "model %x is no card's applet", k.AAGUID)
 	}
 	return k, nil
-}
-
-// ofCard tells a card's applet from a security key: by its model where the
-// hospital has named its cards' models. Else, where keys are let in too, what the
-// browser says of the way it went settles only which of them it is called.
-func (p Policy) ofCard(k identity.Passkey) bool {
-	if len(p.CardModels) > 0 {
-		return slices.Contains(p.CardModels, k.AAGUID)
-	}
-	return slices.Contains(k.Transports, transportCard)
 }
 
 // SelfEnrolment is what the policy lets people register by themselves.

@@ -149,10 +149,10 @@ func (h *house) wire(p plan) {
 }
 
 // withModels is the plan's policy, under which the software authenticator passes
-// for a card's applet: it is of no model, or of the desk's.
+// for a card's applet: it is of no model, or of the desk's. An empty list stays one.
 func (p plan) withModels() enroll.Policy {
 	policy := p.policy
-	if len(policy.CardModels) == 0 {
+	if policy.CardModels == nil {
 		policy.CardModels = [][16]byte{{}, model}
 	}
 	return policy

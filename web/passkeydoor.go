@@ -201,11 +201,18 @@ func cardOf(p identity.Passkey) string {
 	return p.Proof.CardTokenID
 }
 
-// inCard tells a passkey that lives in a card from one of a security key: by the
-// card's number, or, where the desk vouched for a card of none, by what its
-// workstation says of it (WebAuthn L3 §5.8.4).
+// inCard tells a passkey that lives in a card from one of a security key. Where
+// the desk vouched, its workstation says how the passkey was made (WebAuthn L3
+// §5.8.4), whatever card was named; a holder's own browser is not asked: there
+// enroll knew the model of the hospital's cards, or gave the passkey no card.
 func inCard(p identity.Passkey) bool {
-	return p.CardTokenID != "" || p.Proof.Kind == identity.ProofDesk && slices.Contains(p.Transports, "smart-card")
+	switch p.Proof.Kind {
+	case identity.ProofSameCard:
+		return true
+	case identity.ProofDesk:
+		return slices.Contains(p.Transports, "smart-card")
+	}
+	return p.Proof.Kind == identity.ProofCertificate && p.CardTokenID != ""
 }
 
 // idText writes a credential id as browsers do (WebAuthn L3 §5.1).

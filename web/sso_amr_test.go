@@ -18,27 +18,36 @@ import (
 
 // TestWhatAPasskeyIsSaidToBe: an application is told of a card and a PIN where
 // the passkey lives in a card, whoever vouched for it; never of a security key,
-// though a card's certificate vouched for that. The pages say the same.
+// though a card's certificate or the desk vouched for that, and whatever the
+// holder's browser says of it. The pages say the same.
 func TestWhatAPasskeyIsSaidToBe(t *testing.T) {
 	card, key := []string{"sc", "hwk", "pin", "user", "mfa"}, []string{"hwk", "user", "mfa"}
+	models, none := [][16]byte{model}, [][16]byte{}
+	applet := softkey.Options{AAGUID: model, Attestation: softkey.Self, Transports: []string{"smart-card"}}
+	usb := softkey.Options{AAGUID: [16]byte{0x4e}, Attestation: softkey.Self, Transports: []string{"usb"}}
+	lying := softkey.Options{AAGUID: [16]byte{0x4e}, Attestation: softkey.Self, Transports: []string{"smart-card"}}
+	numbered := func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }
+	aKey := func(*testpki.Card) string { return "avec votre clé de sécurité" }
 	for _, tt := range []struct {
 		name   string
 		enrols func(o *signOn, of *testpki.Card, device *softkey.Device)
+		models [][16]byte
 		made   softkey.Options
 		amr    []string
 		says   func(of *testpki.Card) string
 	}{
-		{"a security key that its holder registered", selfEnrolled, softkey.Options{AAGUID: [16]byte{0x4e}, Attestation: softkey.Self, Transports: []string{"usb"}}, key,
-			func(*testpki.Card) string { return "avec votre clé de sécurité" }},
-		{"a card that its holder registered", selfEnrolled, softkey.Options{Transports: []string{"smart-card"}}, card,
-			func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }},
-		{"a card on the same card's proof", deskEnrolled(true), softkey.Options{AAGUID: model, Attestation: softkey.Self, Transports: []string{"smart-card"}}, card,
-			func(of *testpki.Card) string { return "avec votre carte enrôlée n° " + web.CardNumber(of.TokenID) }},
-		{"a card of no number on the desk's word", deskEnrolled(false), softkey.Options{AAGUID: model, Attestation: softkey.Self, Transports: []string{"smart-card"}}, card,
-			func(*testpki.Card) string { return "avec votre carte enrôlée." }},
+		{"a card that its holder registered", selfEnrolled, models, applet, card, numbered},
+		{"a security key that its holder registered", selfEnrolled, models, usb, key, aKey},
+		{"one that is called a card", selfEnrolled, models, lying, key, aKey},
+		{"one that is called a card, where no model is named", selfEnrolled, none, lying, key, aKey},
+		{"a card on the same card's proof", deskEnrolled, none, applet, card, numbered},
+		{"a card on the desk's word", vouchedFor(true), none, applet, card, numbered},
+		{"a card of no number on the desk's word", vouchedFor(false), none, applet, card, func(*testpki.Card) string { return "avec votre carte enrôlée." }},
+		{"a security key on the desk's word, which named a card", vouchedFor(true), none, usb, key, aKey},
+		{"a security key on the desk's word", vouchedFor(false), none, usb, key, aKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := ssoHouseUnder(t, enroll.Policy{SelfEnrolment: enroll.SelfKeys, DeskProof: enroll.Alone})
+			o := ssoHouseUnder(t, enroll.Policy{SelfEnrolment: enroll.SelfKeys, CardModels: tt.models, DeskProof: enroll.Alone})
 			a := o.app(func(c *sso.Client) { c.Introspects = true })
 			of, device := o.h.card(testpki.CardSpec{}), softkey.New(tt.made)
 			tt.enrols(o, of, device)
@@ -77,23 +86,33 @@ func selfEnrolled(o *signOn, of *testpki.Card, device *softkey.Device) {
 	}
 }
 
-// deskEnrolled registers one at the desk: by the card's own certificate, or on
-// the operator's word, who names no card.
-func deskEnrolled(sameCard bool) func(*signOn, *testpki.Card, *softkey.Device) {
+// deskEnrolled registers one at the desk, by the card's own certificate.
+func deskEnrolled(o *signOn, of *testpki.Card, device *softkey.Device) {
+	o.h.t.Helper()
+	o.h.browser().with(of).signIn()
+	_, code := o.h.ticket(of.IdNat)
+	w := o.h.workstation(of)
+	w.applet = device
+	w.enrols(code)
+}
+
+// vouchedFor registers one at the desk on the operator's word, who names the card
+// on the table or none.
+func vouchedFor(names bool) func(*signOn, *testpki.Card, *softkey.Device) {
 	return func(o *signOn, of *testpki.Card, device *softkey.Device) {
 		o.h.t.Helper()
 		o.h.browser().with(of).signIn()
 		ticket, code := o.h.ticket(of.IdNat)
 		w := o.h.workstation(of)
 		w.applet = device
-		if sameCard {
-			w.enrols(code)
-			return
-		}
 		if a := w.claims(code); a.status != http.StatusOK {
 			o.h.t.Fatalf("%d %s", a.status, a.body)
 		}
-		_, err := o.h.registry.AllowDeskProof(o.h.t.Context(), console, ticket, "")
+		named := ""
+		if names {
+			named = of.TokenID
+		}
+		_, err := o.h.registry.AllowDeskProof(o.h.t.Context(), console, ticket, named)
 		must(o.h.t, err)
 		if a := w.call("/enroll/prove", w.signs(w.call("/enroll/register", w.creates(w.call("/enroll/options", "{}"))))); a.status != http.StatusOK {
 			o.h.t.Fatalf("%d %s", a.status, a.body)
