@@ -65,7 +65,7 @@ func (j *judgement) storedUnderName(issuers []*x509.Certificate, serial *big.Int
 		switch {
 		case r == nil:
 			vouched = true
-		case r.Reason == Revoked && r.authority == nil:
+		case r.leafRevoked():
 			return r
 		case r.Reason == Revoked:
 			revoked = r
@@ -105,20 +105,24 @@ func byPublicKey(certificates []*x509.Certificate) [][]*x509.Certificate {
 }
 
 // storedUnderKey judges it under the certificates of one key, of which one must
-// do and none be revoked.
+// do, as when the certificate itself is shown: an authority renewed with its key
+// outlives its superseded certificate. A listed serial is that of the key, and
+// revoked whichever certificate does.
 func (j *judgement) storedUnderKey(issuers []*x509.Certificate, serial *big.Int) *Refusal {
 	var worst *Refusal
 	good := false
 	for _, issuer := range issuers {
+		before := len(j.allowed)
 		r := j.storedUnder(issuer, serial)
 		switch {
 		case r == nil:
 			good = true
-		case r.Reason == Revoked:
+			continue
+		case r.leafRevoked():
 			return r
-		case worst == nil || worst.Reason == UntrustedIssuer:
-			worst = r
 		}
+		j.allowed = j.allowed[:before]
+		worst = graver(worst, r)
 	}
 	if good {
 		return nil
@@ -126,7 +130,19 @@ func (j *judgement) storedUnderKey(issuers []*x509.Certificate, serial *big.Int)
 	return worst
 }
 
-// storedUnder judges it under one certificate.
+// graver is which of two refusals says more: revoked, then anything that a path
+// was found for.
+func graver(a, b *Refusal) *Refusal {
+	if a == nil || a.Reason == UntrustedIssuer || b.Reason == Revoked && a.Reason != Revoked {
+		return b
+	}
+	return a
+}
+
+// leafRevoked: the certificate itself is, and not an authority of its path.
+func (r *Refusal) leafRevoked() bool { return r.Reason == Revoked && r.authority == nil }
+
+// storedUnder judges it under one certificate, by the best of its paths.
 func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refusal {
 	if j.policy.Profile == ProfileCPS {
 		if r := checkIssuer(issuer, j.policy); r != nil {
@@ -145,10 +161,10 @@ func (j *judgement) storedUnder(issuer *x509.Certificate, serial *big.Int) *Refu
 		if r == nil {
 			r = j.authorities(p)
 		}
-		if r == nil || r.Reason == Revoked {
+		if r == nil || r.leafRevoked() {
 			return r
 		}
-		worst = r
+		worst = graver(worst, r)
 	}
 	return worst
 }
