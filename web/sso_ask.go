@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -38,7 +37,7 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	}
 	if step == sso.StepConfirm {
 		return s.confirm(c, confirmation{
-			app: client.Name, origins: leadsTo(client, request), action: pathContinue, kept: url.Values{"request": {key}}, back: continueAt(key),
+			app: client.Name, origins: leadsTo(client, request.Redirect), action: pathContinue, kept: url.Values{"request": {key}}, back: continueAt(key),
 		})
 	}
 	person, err := s.o.SSO.Person(ctx, r.session.Holder)
@@ -64,16 +63,23 @@ func (s *Server) ask(c echo.Context, step sso.Step, request sso.Request, key str
 	}
 	view.frame = s.frame(c, heading)
 	view.Switch = "/language/" + r.tongue.other + "?" + url.Values{"return": {continueAt(key)}}.Encode()
-	allowForms(c, leadsTo(client, request))
+	allowForms(c, leadsTo(client, request.Redirect))
 	return s.render(c, http.StatusOK, page, view)
 }
 
-// leadsTo are the origins where the answer to a request may lead: the client's,
-// and that of this request, which for a native client is at a port of its own.
-func leadsTo(client *sso.Client, request sso.Request) []string {
-	origins := client.Origins()
-	if origin := sso.OriginOf(request.Redirect); !slices.Contains(origins, origin) {
-		origins = append(origins, origin)
+// leadsTo are the origins where an answer may lead that ends at one of a client's
+// addresses: the client's, and that of the address itself, which for a native client
+// is at a port of its own. One at an IPv6 address would stand for its whole scheme,
+// see sourceOf: only where it is the very one.
+func leadsTo(client *sso.Client, address string) (origins []string) {
+	this := sso.OriginOf(address)
+	if this != "" {
+		origins = append(origins, this)
+	}
+	for _, origin := range client.Origins() {
+		if origin != this && sourceOf(origin) == origin {
+			origins = append(origins, origin)
+		}
 	}
 	return origins
 }

@@ -69,7 +69,7 @@ func (s *Server) askToLeave(c echo.Context, request sso.Logout) error {
 	}
 	if client, err := s.o.SSO.Client(ctx, request.Client); err == nil {
 		view.App = client.Name
-		allowForms(c, client.Origins())
+		allowForms(c, leadsTo(client, request.Back))
 	}
 	return s.render(c, http.StatusOK, pageLeave, view)
 }
