@@ -226,7 +226,7 @@ func (s *sitting) use(ctx context.Context, due asked, id []byte) error {
 		}
 		s.done.Left.Used = true
 		var answer proved
-		resent, err := s.server.call(ctx, "/enroll/prove", message, &answer)
+		resent, err := s.server.insist(ctx, "/enroll/prove", message, &answer)
 		switch {
 		case resent && refusedFor(err, "ticket-used"): // by the message whose answer got lost
 			s.done.Passkey = Passkey{ID: due.Passkey.ID, Name: due.Passkey.Name, State: stateActive}

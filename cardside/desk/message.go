@@ -161,6 +161,7 @@ type Refusal struct {
 	Why    string   `json:"why"`
 	Do     []string `json:"do"`
 	Event  string   `json:"event"` // the number under which the audit holds it
+	Status int      `json:"-"`     // of HTTP
 }
 
 func (r *Refusal) Error() string { return "the server refused: " + r.Reason + " (" + r.Event + ")" }

@@ -25,8 +25,12 @@ const (
 	answerLimit  = 256 << 10 // bytes
 )
 
-// resendPause is how long a message that got lost waits before it is sent again.
-const resendPause = 500 * time.Millisecond
+// How long a message that got lost waits before it is sent again, and one that the
+// server could not judge: it records each time.
+const (
+	resendPause   = 500 * time.Millisecond
+	unjudgedPause = 2 * time.Second
+)
 
 // server is the desk's server, as one sitting reaches it.
 type server struct {
@@ -82,11 +86,41 @@ func (s *server) call(ctx context.Context, path string, body, into any) (resent 
 
 // send is call, by a client of its own and to any address.
 func (s *server) send(ctx context.Context, by *http.Client, to string, body, into any) (resent bool, err error) {
+	return s.until(ctx, lostPause, func() error { return s.once(ctx, by, to, body, into) })
+}
+
+// insist is call for a message that has no second one: it is sent again also where
+// the server could not judge it, or not keep it.
+func (s *server) insist(ctx context.Context, path string, body, into any) (resent bool, err error) {
+	return s.until(ctx, unansweredPause, func() error { return s.once(ctx, s.client, s.origin+path, body, into) })
+}
+
+// lostPause is the pause after an error by which a message got lost; 0: it did not.
+func lostPause(err error) time.Duration {
+	if errors.Is(err, cardside.ErrServer) {
+		return resendPause
+	}
+	return 0
+}
+
+// unansweredPause is lostPause, or the pause after a refusal by an error of the
+// server's own.
+func unansweredPause(err error) time.Duration {
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Status >= http.StatusInternalServerError {
+		return unjudgedPause
+	}
+	return lostPause(err)
+}
+
+// until sends once and again, with a pause after each error that has one, for as
+// long as patience lasts.
+func (s *server) until(ctx context.Context, pause func(error) time.Duration, once func() error) (resent bool, err error) {
 	deadline := time.Now().Add(s.patience)
 	for {
-		err = s.once(ctx, by, to, body, into)
-		left := time.Until(deadline)
-		if !errors.Is(err, cardside.ErrServer) || left <= 0 {
+		err = once()
+		left, wait := time.Until(deadline), pause(err)
+		if wait == 0 || left <= 0 {
 			return resent, err
 		}
 		resent = true
@@ -94,7 +128,7 @@ func (s *server) send(ctx context.Context, by *http.Client, to string, body, int
 			s.away(left)
 		}
 		select {
-		case <-time.After(min(resendPause, left)):
+		case <-time.After(min(wait, left)):
 		case <-ctx.Done():
 			return resent, context.Cause(ctx)
 		}
@@ -159,6 +193,7 @@ func read(response *http.Response, answer []byte, into any) error {
 	}
 	var refusal Refusal
 	if kind == "application/json" && decode(answer, &refusal) == nil && refusal.Reason != "" {
+		refusal.Status = response.StatusCode
 		if refusal.Reason == "unavailable" || refusal.Reason == "too-many-attempts" { // not now: it took nothing
 			return fmt.Errorf("%w: %w", cardside.ErrServer, &refusal)
 		}

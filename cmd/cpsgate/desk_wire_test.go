@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -44,6 +45,7 @@ const (
 	loseAnswer  fault = "answer"  // it arrives, and its answer does not
 	wrongRules  fault = "rules"   // its answer demands what the protocol does not know
 	tooMany     fault = "limit"   // it comes too soon after others, and is not looked at
+	unjudged    fault = "judge"   // the server fails over it, and says so
 )
 
 func newWire(t *testing.T, pki *testpki.PKI, outside net.Listener, server string) *wire {
@@ -105,10 +107,12 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	if f == loseMessage {
 		panic(http.ErrAbortHandler)
 	}
-	if f == tooMany {
-		out.Header().Set("Content-Type", "application/json")
-		out.WriteHeader(http.StatusTooManyRequests)
-		io.WriteString(out, `{"reason":"too-many-attempts","title":"Trop de tentatives","detail":"d","why":"d","do":["Attendez."],"event":"7K3M-9QXD"}`)
+	switch f {
+	case tooMany:
+		refuse(out, http.StatusTooManyRequests, "too-many-attempts", "Trop de tentatives")
+		return
+	case unjudged:
+		refuse(out, http.StatusInternalServerError, "internal", "Un problème est survenu de notre côté")
 		return
 	}
 	response, err := w.forward(r, m)
@@ -128,6 +132,13 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	out.WriteHeader(response.StatusCode)
 	io.Copy(out, response.Body)
+}
+
+// refuse answers as the server would.
+func refuse(out http.ResponseWriter, status int, reason, title string) {
+	out.Header().Set("Content-Type", "application/json")
+	out.WriteHeader(status)
+	fmt.Fprintf(out, `{"reason":%q,"title":%q,"detail":"d","why":"d","do":["Attendez."],"event":"7K3M-9QXD"}`, reason, title)
 }
 
 func (w *wire) forward(r *http.Request, m message) (*http.Response, error) {
