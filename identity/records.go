@@ -130,8 +130,11 @@ type Card struct {
 
 // Certificate is one certificate seen on a card, keyed by issuer and serial.
 type Certificate struct {
-	Issuer      string // RFC 4514 form, for people
-	IssuerKey   string // lower-case hex SHA-256 of the DER issuer name, for look-ups
+	Issuer    string // RFC 4514 form, for people
+	IssuerKey string // lower-case hex SHA-256 of the DER issuer name, for look-ups
+	// SignerKey is the lower-case hex SHA-256 of the SubjectPublicKeyInfo that it
+	// was verified with: several keys may bear the issuer's name. "" = not known.
+	SignerKey   string
 	Serial      string // upper-case hex of the serial's magnitude, no leading zeros
 	Fingerprint string // lower-case hex SHA-256 of the DER certificate
 	TokenID     string

@@ -148,6 +148,13 @@ func Fingerprint(certificate *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// keyHash is the lower-case hexadecimal SHA-256 of a certificate's
+// SubjectPublicKeyInfo, as in identity.Certificate.SignerKey.
+func keyHash(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
+
 // FormatSerial is the upper-case hexadecimal of the serial's magnitude without
 // leading zeros, as in identity.Certificate.Serial. A negative serial, which
 // RFC 5280 §4.1.2.2 forbids, keeps its sign.

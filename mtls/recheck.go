@@ -12,7 +12,7 @@ import (
 )
 
 // Recheck judges a certificate that was verified once and is remembered by
-// issuer and serial: is it still within its validity, its issuer still
+// issuer, its key and serial: is it still within its validity, its issuer still
 // trusted, neither of them revoked? The error is a *Refusal.
 func (v *Verifier) Recheck(stored identity.Certificate, now time.Time) error {
 	if r := v.JudgeStored(stored, now).Refusal; r != nil {
@@ -48,20 +48,32 @@ func (j *judgement) stored(c identity.Certificate) *Refusal {
 	if len(issuers) == 0 {
 		return refuse(UntrustedIssuer, "RFC 5280 §6.1", "its issuer "+c.Issuer+" is not held any more")
 	}
-	return j.storedUnderName(issuers, serial)
+	if c.SignerKey == "" {
+		return j.storedUnderName(issuers, serial)
+	}
+	signers := slices.DeleteFunc(slices.Clone(issuers), func(i *x509.Certificate) bool { return keyHash(i) != c.SignerKey })
+	if len(signers) == 0 {
+		return refuse(UntrustedIssuer, "RFC 5280 §6.1", "the key of "+c.Issuer+" that signed it is not held any more")
+	}
+	return j.storedUnderKey(signers, serial)
 }
 
 // storedUnderName judges a remembered serial under all authorities of its
-// issuer's name. Which of their keys signed it is not remembered: a list of any
+// issuer's name, of whose keys it is not known which signed it: a list of any
 // of them that holds the serial revokes it, for a name gives a serial once (RFC
-// 5280 §4.1.2.2); and it is good only if all is well under each key that has a
-// path to an anchor. Whether an authority's own revocation reaches it is then
+// 5280 §4.1.2.2), also when the key has no path any more; and it is good only if
+// all is well under each key that has a path to an anchor. Whether an authority's own revocation reaches it is then
 // for nobody to say unless it befell them all.
 func (j *judgement) storedUnderName(issuers []*x509.Certificate, serial *big.Int) *Refusal {
 	var pathless, revoked, doubt *Refusal
 	vouched := false
 	for _, same := range byPublicKey(issuers) {
 		r := j.storedUnderKey(same, serial)
+		if r != nil && r.Reason == UntrustedIssuer {
+			if listed := j.listedBy(same[0], serial); listed != nil {
+				return listed
+			}
+		}
 		switch {
 		case r == nil:
 			vouched = true
@@ -86,6 +98,22 @@ func (j *judgement) storedUnderName(issuers []*x509.Certificate, serial *big.Int
 		return nil
 	}
 	return pathless
+}
+
+// listedBy looks for the serial in the lists that a key signed which has no path
+// to an anchor. They revoke, and vouch for nobody.
+func (j *judgement) listedBy(issuer *x509.Certificate, serial *big.Int) *Refusal {
+	if j.policy.RevocationFor(issuer.RawSubject).Mode == RevocationOff {
+		return nil
+	}
+	q := question{serial: serial, issuer: issuer, path: path{issuer}, remembered: true}
+	lists, _ := j.lists(q)
+	for _, list := range lists {
+		if entry, found := list.find(serial); found && q.own(list) {
+			return revokedBy(q, entry, list)
+		}
+	}
+	return nil
 }
 
 // byPublicKey puts the certificates of one key together, in order.

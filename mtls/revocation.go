@@ -133,8 +133,7 @@ func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, fault
 	for _, list := range lists {
 		j.explainList(q, list)
 		if entry, found := list.find(q.serial); found {
-			return false, nil, refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s",
-				q, entry.Reason, entry.Date.Format(time.DateOnly), list))
+			return false, nil, revokedBy(q, entry, list)
 		}
 		if list.unsure {
 			faults = append(faults, fault{list.complete, clauseScope, "it is for one distribution point, and those of the certificate are not remembered"})
@@ -157,6 +156,10 @@ func (j *judgement) byCRL(q question, rule RevocationPolicy) (usable bool, fault
 		usable = true
 	}
 	return usable, faults, nil
+}
+
+func revokedBy(q question, entry RevokedEntry, list evidenceList) *Refusal {
+	return refuse(Revoked, clauseEntry, fmt.Sprintf("%s is revoked: %s, %s, by %s", q, entry.Reason, entry.Date.Format(time.DateOnly), list))
 }
 
 // byOCSP is the same of the answers held.

@@ -199,7 +199,9 @@ func (v *Verifier) judge(leaf Leaf, now time.Time, steps *[]Step) Verdict {
 		refusal.Claimed, refusal.ClaimedSubject = &claimed, FormatName(unverified.RawSubject)
 		return Verdict{Refusal: refusal, Path: found}
 	}
-	return Verdict{Holder: claims.cardholder(now), Path: found, Allowed: j.allowed}
+	holder := claims.cardholder(now)
+	holder.Certificate.SignerKey = keyHash(found[1])
+	return Verdict{Holder: holder, Path: found, Allowed: j.allowed}
 }
 
 func (j *judgement) allow(a Allowance) {

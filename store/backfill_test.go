@@ -78,7 +78,7 @@ func TestOlderCardsWithPasskeysAreCPS4(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, path, `DELETE FROM goose_db_version WHERE version_id >= 26`)
+	execute(t, path, `ALTER TABLE certificates DROP COLUMN signer_key; DELETE FROM goose_db_version WHERE version_id >= 26`)
 	s = openAt(t, path)
 	for id, want := range map[string]identity.Generation{cardA: identity.GenerationCPS4, cardB: identity.GenerationUnknown} {
 		if c, err := s.Card(t.Context(), id); err != nil || c.Generation != want {

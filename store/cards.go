@@ -9,7 +9,7 @@ import (
 
 const (
 	cardColumns        = `token_id, holder, type, test, generation, state, state_reason, against, first_seen, last_seen`
-	certificateColumns = `issuer_key, serial, issuer, fingerprint, token_id, holder, not_before, not_after, seen_at`
+	certificateColumns = `issuer_key, serial, issuer, fingerprint, token_id, holder, not_before, not_after, seen_at, signer_key`
 )
 
 // Card finds a card by token id.
@@ -61,19 +61,20 @@ func (r reader) CertificatesOf(ctx context.Context, tokenID string) ([]identity.
 func scanCertificate(r row) (identity.Certificate, error) {
 	var c identity.Certificate
 	err := r.Scan(&c.IssuerKey, &c.Serial, &c.Issuer, &c.Fingerprint, &c.TokenID, &c.Holder,
-		micros{&c.NotBefore}, micros{&c.NotAfter}, micros{&c.SeenAt})
+		micros{&c.NotBefore}, micros{&c.NotAfter}, micros{&c.SeenAt}, &c.SignerKey)
 	return c, err
 }
 
-// SaveCertificate keeps a certificate, or when it was seen again.
+// SaveCertificate keeps a certificate, or when it was seen again and who signed it.
 func (u unit) SaveCertificate(ctx context.Context, c identity.Certificate) error {
 	result, err := u.q.ExecContext(ctx, `INSERT INTO certificates (`+certificateColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (issuer_key, serial) DO UPDATE SET seen_at = excluded.seen_at
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (issuer_key, serial) DO UPDATE SET seen_at = excluded.seen_at,
+			signer_key = CASE WHEN excluded.signer_key = '' THEN certificates.signer_key ELSE excluded.signer_key END
 		WHERE certificates.fingerprint = excluded.fingerprint
 			AND certificates.token_id = excluded.token_id AND certificates.holder = excluded.holder`,
 		c.IssuerKey, c.Serial, c.Issuer, c.Fingerprint, c.TokenID, string(c.Holder),
-		at(c.NotBefore), at(c.NotAfter), at(c.SeenAt))
+		at(c.NotBefore), at(c.NotAfter), at(c.SeenAt), c.SignerKey)
 	if err != nil {
 		return err
 	}

@@ -199,8 +199,11 @@ func contractCertificates(t *testing.T, b backend) {
 	change(t, b, func(ctx context.Context, u enroll.Unit) error {
 		return errors.Join(u.SaveCertificate(ctx, first), u.SaveCertificate(ctx, renewed))
 	})
-	first.SeenAt = noon.Add(time.Hour)
+	first.SeenAt, first.SignerKey = noon.Add(time.Hour), "ab"
 	change(t, b, func(ctx context.Context, u enroll.Unit) error { return u.SaveCertificate(ctx, first) })
+	unsigned := first
+	unsigned.SignerKey = ""
+	change(t, b, func(ctx context.Context, u enroll.Unit) error { return u.SaveCertificate(ctx, unsigned) })
 	list, err := b.CertificatesOf(t.Context(), cardA)
 	same(t, "the latest first", list, err, []identity.Certificate{renewed, first})
 
