@@ -6,7 +6,7 @@ GOLANGCI   = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOVULN     = $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 RESULTS    = tmp/test.json
 
-.PHONY: build cardside demo test test-compose check lint vuln bench clean
+.PHONY: build cardside demo test test-compose test-traefik check lint vuln bench clean
 
 build: ## the server into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cpsgate ./cmd/cpsgate
@@ -30,6 +30,9 @@ test: ## every test, with what it needs installed; a skipped test is a failure
 test-compose: ## the stack of compose.yaml, brought up from nothing, in a real browser; where a container engine answers
 	@test/compose/run.sh
 
+test-traefik: ## Traefik, built from its module, with the snippet of the documentation: some ten minutes of building, the first time
+	$(GO) test -tags traefik -count 1 -timeout 60m -run TestTraefikProgram -v ./web
+
 check: ## what fails quickest: format, vet, a build for every desk
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not gofmt-ed: $$files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./cmd/cpsgate/... ./identity/... ./internal/layout/...
@@ -47,6 +50,7 @@ bench: ## CRLs and logins beside openssl, crypto/x509, bare Go TLS and nginx; ch
 
 lint: ## go vet and the linters of .golangci.yaml
 	$(GO) vet ./...
+	$(GO) vet -tags traefik ./web
 	$(GOLANGCI) run ./...
 
 vuln: ## known vulnerabilities, where the vulnerability database can be reached

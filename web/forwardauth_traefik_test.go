@@ -13,7 +13,7 @@ import (
 
 // TestTraefik replays what Traefik's ForwardAuth sends by its documentation,
 // with trustForwardHeader false: the browser's own fields, and X-Forwarded-
-// fields that it sets itself. Why not the program: docs/decisions/0222.
+// fields that it sets itself. Traefik itself runs in TestTraefikProgram.
 func TestTraefik(t *testing.T) {
 	h := forwarding(t)
 	cookie := h.intoDossier(t, h.browser().with(h.card(testpki.CardSpec{})))
