@@ -60,6 +60,13 @@ type Session struct {
 	Workstation string
 }
 
+// ByCard tells whether a card opened the session: by its certificate, or by a passkey
+// that lives in it. A passkey of the same card's proof does, also where a record
+// that was kept before InCard does not say so.
+func (s *Session) ByCard() bool {
+	return s.Method == identity.MethodCPS || s.InCard || s.Proof == identity.ProofSameCard
+}
+
 // expired tells whether the session's time is over at now.
 func (s *Session) expired(now time.Time) bool {
 	return !now.Before(s.IdleUntil) || !now.Before(s.ExpiresAt)

@@ -99,7 +99,7 @@ func (l Levels) Context(s sessions.Session) (acr string, amr []string) {
 	if at := l.rank(s); at >= 0 {
 		acr = l[at].ACR
 	}
-	if s.Method != identity.MethodCPS && !s.InCard && s.Proof != identity.ProofSameCard {
+	if !s.ByCard() {
 		return acr, []string{"hwk", "user", "mfa"}
 	}
 	return acr, []string{"sc", "hwk", "pin", "user", "mfa"}

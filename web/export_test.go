@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"cpsgate/sessions"
 )
 
 // For tests of what has no way of its own to the outside.
@@ -52,6 +54,7 @@ func Choose(cookie string, r *http.Request) (string, error) {
 func (t Tongue) Date(at time.Time) string                           { return t.t.date(at) }
 func (t Tongue) Moment(at time.Time) string                         { return t.t.moment(at) }
 func (t Tongue) Duration(d time.Duration) string                    { return t.t.duration(d) }
+func (t Tongue) With(s sessions.Session) string                     { return t.t.with(s) }
 func (t Tongue) Words() map[string]string                           { return t.t.words }
 func (t Tongue) Say(key string, args ...any) (string, error)        { return t.t.words.say(key, args...) }
 func (t Tongue) Fill(k string, v map[string]string) (string, error) { return t.t.words.fill(k, v) }

@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
 	"cpsgate/enroll"
+	"cpsgate/identity"
 	"cpsgate/internal/softkey"
 	"cpsgate/internal/testpki"
+	"cpsgate/sessions"
 	"cpsgate/sso"
 	"cpsgate/web"
 )
@@ -72,6 +75,27 @@ func TestWhatAPasskeyIsSaidToBe(t *testing.T) {
 				t.Errorf("the page says %s", text)
 			}
 		})
+	}
+}
+
+// TestASessionKeptFromBefore: one whose record is older than InCard is told as what
+// its proof alone shows, on pages as to applications.
+func TestASessionKeptFromBefore(t *testing.T) {
+	french, err := web.NewTongue("fr", time.UTC)
+	must(t, err)
+	for proof, says := range map[identity.ProofKind]string{
+		identity.ProofSameCard:    "votre carte enrôlée n° " + web.CardNumber("8025000001/0000000012"),
+		identity.ProofCertificate: "votre clé de sécurité",
+		identity.ProofDesk:        "votre clé de sécurité",
+	} {
+		s := sessions.Session{Method: identity.MethodFIDO2, CardTokenID: "8025000001/0000000012", PasskeyID: []byte{1}, Proof: proof}
+		if text := french.With(s); strings.Join(strings.Fields(text), " ") != strings.Join(strings.Fields(says), " ") {
+			t.Errorf("%s: %q", proof, text)
+		}
+		_, amr := sso.DefaultLevels().Context(s)
+		if slices.Contains(amr, "sc") != (proof == identity.ProofSameCard) {
+			t.Errorf("%s: %v", proof, amr)
+		}
 	}
 }
 

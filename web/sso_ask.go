@@ -115,9 +115,9 @@ func (t *tongue) with(s sessions.Session) string {
 	switch {
 	case s.Method == identity.MethodCPS:
 		key = "with.card"
-	case s.InCard && s.CardTokenID != "":
+	case s.ByCard() && s.CardTokenID != "":
 		key = "with.passkey"
-	case s.InCard:
+	case s.ByCard():
 		key = "with.applet"
 	}
 	text, err := t.words.fill(key, map[string]string{"number": cardNumber(s.CardTokenID)})
