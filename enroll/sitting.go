@@ -176,10 +176,6 @@ func (r *Registry) noteRefusal(ctx context.Context, secret, step string, err err
 	return err
 }
 
-// StepEmptied is the workstation's word that it emptied the applet; one that
-// failed, that it may have. It is an act, and stands in the audit.
-const StepEmptied = "reset-done"
-
 // Note adds a step to the ticket: the workstation's own progress, or what
 // another package refused. It changes nothing else.
 func (r *Registry) Note(ctx context.Context, secret, name, detail string, ok bool) error {
@@ -197,22 +193,6 @@ func (r *Registry) Note(ctx context.Context, secret, name, detail string, ok boo
 		}
 		return telling{ticket: t.ID}, err
 	})
-}
-
-// emptiedEvent says which card was emptied, where, and by whose leave.
-func (r *Registry) emptiedEvent(t TicketRecord, detail string, ok bool) *audit.Event {
-	e := r.ticketEvent(t, audit.KindEmptied)
-	e.Actor, e.Approver = t.Operator, t.Reset.Approver
-	if proof, err := r.proofOf(&t); err == nil {
-		e.Proof, e.Card = string(proof.Kind), proof.CardTokenID
-	}
-	if !ok {
-		e.Outcome, e.Reason = audit.Failed, detail
-	}
-	if t.Reset.State != LeaveGiven {
-		e.Detail += " without leave"
-	}
-	return e
 }
 
 // ProveCard keeps that the card's certificate was used in this sitting, by

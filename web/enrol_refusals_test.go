@@ -245,6 +245,24 @@ func TestTheSittingsOwnWords(t *testing.T) {
 			t.Error(steps)
 		}
 	})
+	t.Run("over, save that a card was emptied, once", func(t *testing.T) {
+		h.t = t
+		card := h.card(testpki.CardSpec{})
+		id, code := h.ticket("")
+		w := h.workstation(card)
+		w.upToProved(code)
+		must(t, h.registry.CancelTicket(t.Context(), console, id))
+		for _, step := range []string{"making", "reset-done", "reset-done", "<b>"} {
+			w.call("/enroll/step", `{"step":"`+step+`"}`).refuses(t, http.StatusGone, "ticket-cancelled")
+		}
+		if state, steps := h.state(t, id); state != enroll.TicketCancelled || steps != "opened claimed card options cancelled!test reset-done" {
+			t.Errorf("%s: %s", state, steps)
+		}
+		e := h.last(audit.KindEmptied)
+		if e.Outcome != audit.Done || e.Card != card.TokenID || e.Workstation != "GUICHET-2" || e.Detail != "ticket "+id+" without leave after its end" {
+			t.Errorf("%+v", e)
+		}
+	})
 	for place, up := range map[string]func(*workstation, string) answer{
 		"claimed": (*workstation).claims, "proved": (*workstation).upToProved, "registered": (*workstation).upToRegistered,
 	} {

@@ -18,11 +18,11 @@ const (
 func (s *Server) enrolRoutes(e *echo.Echo) {
 	e.POST("/enroll/claim", s.claimTicket, s.machine, s.counted)
 	for path, of := range map[string]step{
-		"/enroll/options":  {enroll.StepOptions, audit.KindTicketProve, (*Server).askAgain},
-		"/enroll/register": {enroll.StepRegistered, audit.KindPasskeyAdd, (*Server).registerPasskey},
-		"/enroll/prove":    {stepProve, audit.KindTicketProve, (*Server).proveUse},
-		"/enroll/step":     {"step", audit.KindTicketProve, (*Server).noteStep},
-		"/enroll/abandon":  {enroll.StepAbandoned, audit.KindTicketAbandon, (*Server).abandonSitting},
+		"/enroll/options":  {name: enroll.StepOptions, kind: audit.KindTicketProve, act: (*Server).askAgain},
+		"/enroll/register": {name: enroll.StepRegistered, kind: audit.KindPasskeyAdd, act: (*Server).registerPasskey},
+		"/enroll/prove":    {name: stepProve, kind: audit.KindTicketProve, act: (*Server).proveUse},
+		"/enroll/step":     {name: "step", kind: audit.KindTicketProve, act: (*Server).noteStep, late: (*Server).noteLate},
+		"/enroll/abandon":  {name: enroll.StepAbandoned, kind: audit.KindTicketAbandon, act: (*Server).abandonSitting},
 	} {
 		e.POST(path, s.inSitting(of), s.machine, s.counted)
 	}

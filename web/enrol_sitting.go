@@ -62,6 +62,7 @@ type step struct {
 	name string
 	kind string
 	act  func(*Server, echo.Context, seat) error
+	late func(*Server, echo.Context, seat, error) error // nil, or what it still does where there is no sitting, with the error
 }
 
 // inSitting finds the seat that the bearer secret names, and does the step there.
@@ -74,6 +75,9 @@ func (s *Server) inSitting(of step) echo.HandlerFunc {
 		}
 		at := seat{secret: secret}
 		if at.sitting, err = s.o.Registry.Sitting(c.Request().Context(), secret); err != nil {
+			if of.late != nil {
+				err = of.late(s, c, at, err)
+			}
 			return s.refuseSeat(c, of, at, err)
 		}
 		if err := of.act(s, c, at); err != nil {

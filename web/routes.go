@@ -76,7 +76,7 @@ func (s *Server) staticRoutes(e *echo.Echo) {
 func (s *Server) cardRoutes(e *echo.Echo) {
 	s.staticRoutes(e)
 	e.GET(pathCardHost, s.showCard, s.counted)
-	e.POST(pathEnrolCard, s.inSitting(step{enroll.StepCard, audit.KindTicketCard, (*Server).proveCard}), s.machine, s.counted)
+	e.POST(pathEnrolCard, s.inSitting(step{name: enroll.StepCard, kind: audit.KindTicketCard, act: (*Server).proveCard}), s.machine, s.counted)
 }
 
 // adminMux answers whether the process lives, and whether it can serve.

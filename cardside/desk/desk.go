@@ -130,6 +130,7 @@ type sitting struct {
 	number  string // the card's own, from its certificate
 	pin     []byte
 	done    Outcome
+	owed    *note // that the applet was emptied, or may have been: the server has not recorded it
 	began   time.Time
 	people  time.Duration // spent by people
 }

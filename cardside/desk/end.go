@@ -71,6 +71,14 @@ var reasonWord = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // It may turn out that the passkey had become active by then.
 func (s *sitting) unfinished(ctx context.Context, cause error) (Outcome, error) {
 	u := &Unfinished{Ticket: s.answer.Ticket, Left: s.done.Left, Told: over(cause), Err: cause}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonLimit)
+	defer cancel()
+	if s.done.Left.Perhaps == ChangeErase {
+		s.owed = &note{Step: string(StepResetDone), Detail: string(cardside.ReasonOf(cause))}
+	}
+	if s.owed != nil { // the end is told all the same
+		_ = s.server.once(last, s.server.client, s.server.origin+"/enroll/step", s.owed, new(standing))
+	}
 	if u.Told {
 		return Outcome{}, u
 	}
@@ -78,11 +86,6 @@ func (s *sitting) unfinished(ctx context.Context, cause error) (Outcome, error) 
 	var refused *Refusal
 	if errors.As(cause, &refused) && reasonWord.MatchString(refused.Reason) {
 		reason = refused.Reason
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonLimit)
-	defer cancel()
-	if s.done.Left.Perhaps == ChangeErase {
-		_ = s.note(last, StepResetDone, cardside.ReasonOf(cause)) // the end is told all the same
 	}
 	err := s.server.once(last, s.server.client, s.server.origin+"/enroll/abandon", abandonment{reason}, nil)
 	if s.done.Left.Used && refusedFor(err, "ticket-used") {

@@ -22,7 +22,7 @@ func (s *sitting) mayErase(ctx context.Context) error {
 // to be taken out for that, and must prove itself again: left tells. A card that
 // has no other proof than the operator's eyes stays where it is, or is not erased.
 func (s *sitting) erase(ctx context.Context) (left bool, err error) {
-	known := s.sameCertificate
+	known := s.stillMay
 	if s.done.Proof != ProofSameCard {
 		known = nil
 	}
@@ -40,8 +40,7 @@ func (s *sitting) erase(ctx context.Context) (left bool, err error) {
 		return left, err
 	}
 	s.done.Left.Erased = true
-	var now standing // where it cannot be recorded the sitting ends
-	if _, err := s.server.call(ctx, "/enroll/step", note{Step: string(StepResetDone), OK: true}, &now); err != nil {
+	if err := s.recordErased(ctx); err != nil {
 		return left, err
 	}
 	if s.info, err = s.card.Info(ctx); err != nil {
@@ -50,6 +49,38 @@ func (s *sitting) erase(ctx context.Context) (left bool, err error) {
 	s.held = 0
 	s.tell(Progress{Step: StepResetDone})
 	return left, nil
+}
+
+// recordErased has it recorded that the applet was emptied. Where that cannot be the
+// sitting ends. A server that refuses because the sitting is over has recorded it.
+func (s *sitting) recordErased(ctx context.Context) error {
+	s.owed = &note{Step: string(StepResetDone), OK: true}
+	var now standing
+	_, err := s.server.call(ctx, "/enroll/step", s.owed, &now)
+	if err == nil || over(err) {
+		s.owed = nil
+	}
+	return err
+}
+
+// leaveLimit bounds how long the server may take to say that the leave stands. With
+// recognition it stays within the ten seconds.
+const leaveLimit = 3 * time.Second
+
+// stillMay refuses another card than the one that was proved, and a ticket that
+// ended, or whose leave did, while the card was out of its reader.
+func (s *sitting) stillMay(ctx context.Context) error {
+	if err := s.sameCertificate(ctx); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, leaveLimit, fmt.Errorf("%w: it does not say that the leave stands", cardside.ErrServer))
+	defer cancel()
+	var now standing
+	err := s.server.once(limited, s.server.client, s.server.origin+"/enroll/step", note{Step: string(StepResetNeeded), OK: true}, &now)
+	if err == nil && now.Policy.Reset != resetAllowed {
+		return fmt.Errorf("%w: it takes its leave back", cardside.ErrServerAnswer)
+	}
+	return err
 }
 
 // recognition bounds how long a card that was put back may take to show its

@@ -99,6 +99,58 @@ func TestAnEmptiedCardIsRecorded(t *testing.T) {
 	}
 }
 
+// TestAnEmptiedCardIsRecordedWhateverTheEnd: the card is empty by the time that the
+// ticket ends, the message gets lost or the person leaves.
+func TestAnEmptiedCardIsRecordedWhateverTheEnd(t *testing.T) {
+	g := openDesk(t)
+	for name, c := range map[string]struct {
+		happens func(id string, leave func())
+		state   enroll.TicketState
+		outcome audit.Outcome
+		steps   string
+	}{
+		"cancelled": {func(id string, _ func()) {
+			if err := g.p.registry.CancelTicket(t.Context(), console, id); err != nil {
+				t.Error(err)
+			}
+		}, enroll.TicketCancelled, audit.Done, "cancelled!test reset-done"},
+		"expired":          {func(string, func()) { g.offset.Add(int64(16 * time.Minute)) }, enroll.TicketExpired, audit.Done, "reset-needed reset-done"},
+		"the message lost": {func(string, func()) { g.loses("/enroll/step", loseMessage) }, enroll.TicketAbandoned, audit.Done, "reset-done abandoned!server-unreachable"},
+		"left":             {func(_ string, leave func()) { leave() }, enroll.TicketAbandoned, "", "abandoned!cancelled"}, // heard or not
+	} {
+		t.Run(name, func(t *testing.T) {
+			g.t = t
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			var emptied atomic.Bool
+			var id, code string
+			p := g.comes(testpki.CardSpec{}, virtualcard.Options{PIN: fidoPIN, FIDO: authenticator.Options{ResetWindow: -1}, Interrupt: func(m []byte, done bool) error {
+				if m[0] == 0x07 && done && emptied.CompareAndSwap(false, true) {
+					c.happens(id, leave)
+				}
+				return nil
+			}})
+			id, code = g.ticket("")
+			o := p.erasing(id, code)
+			o.Patience = -time.Second
+			_, err := desk.Enrol(ctx, o)
+			var begun *desk.Unfinished
+			if !errors.As(err, &begun) || !begun.Told || !emptied.Load() || !begun.Left.Erased && begun.Left.Perhaps != desk.ChangeErase {
+				t.Fatalf("%v, %+v", err, begun)
+			}
+			state, steps := g.state(id)
+			if state != c.state || !strings.HasSuffix(steps, c.steps) {
+				t.Errorf("%s: %s", state, steps)
+			}
+			e := g.event(audit.KindEmptied)
+			late := strings.HasSuffix(e.Detail, " after its end")
+			if c.outcome != "" && e.Outcome != c.outcome || e.Card != p.card.TokenID || e.Proof != "same-card" || !strings.HasPrefix(e.Detail, "ticket "+id) || late != (state != enroll.TicketAbandoned) {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
 // stopped wants a sitting that ended before anything was changed on its card.
 func (p *person) stopped(id string, err error, reason cardside.Reason) {
 	p.t.Helper()
@@ -197,6 +249,23 @@ func TestACardPutBackProvesItselfAgain(t *testing.T) {
 		p.untouched(before)
 		p.chip = second
 		p.untouched(untouched)
+	})
+	t.Run("the same, and its ticket was cancelled meanwhile", func(t *testing.T) {
+		p, id, o, _ := enters(t)
+		before := p.chip.Engine().State()
+		obeys(t, &o, func() *virtualcard.Card {
+			if err := g.p.registry.CancelTicket(t.Context(), console, id); err != nil {
+				t.Error(err)
+			}
+			return p.chip
+		})
+		if begun := p.refused(o, "ticket-cancelled"); begun == nil || !begun.Told || begun.Left != (desk.Remains{}) {
+			t.Errorf("%+v", begun)
+		}
+		p.untouched(before)
+		if state, steps := g.state(id); state != enroll.TicketCancelled || strings.Contains(steps, enroll.StepEmptied) {
+			t.Errorf("%s: %s", state, steps)
+		}
 	})
 	t.Run("none: the desk vouched for the one that was there", func(t *testing.T) {
 		p, id, o, _ := enters(t)
