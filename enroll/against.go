@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -9,14 +10,26 @@ import (
 	"cpsgate/identity"
 )
 
-// against lists what cpsgate has found against a suspended card, its first reason
-// before what came after.
+// against lists what cpsgate has found against a suspended card, its reason first.
 func against(card identity.Card) []string {
 	all := strings.Fields(card.Against)
 	if found := card.StateReason; found == ReasonCertificateRevoked || found == ReasonOpposed {
 		all = append([]string{found}, all...)
 	}
 	return all
+}
+
+// unlifted is against without what has been taken back since: it is the reason of a
+// card that is proposed for reactivation.
+func unlifted(ctx context.Context, u Reader, card identity.Card) ([]string, error) {
+	back, err := u.ApprovalLike(ctx, bringingBack(card))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return against(card), nil
+	case err == nil && back.State == ApprovalProposed:
+		return strings.Fields(card.Against), nil
+	}
+	return against(card), err
 }
 
 // alsoAgainst keeps what is found against a card that is suspended already. What

@@ -146,3 +146,41 @@ func TestOneOfTwoFindingsIsLifted(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatWasLiftedIsNotKeptAgainst: somebody who reports a card that is suspended
+// for a finding adds to that; once it is lifted, and proposed to bring the card back,
+// only what was reported is left. Found again, it is kept again.
+func TestWhatWasLiftedIsNotKeptAgainst(t *testing.T) {
+	lifts := map[string]func(t *testing.T, d *desk){
+		enroll.ReasonOpposed:            func(t *testing.T, d *desk) { d.oppose(t, opposing("8|99700000017|0000000001|||")) },
+		enroll.ReasonCertificateRevoked: func(t *testing.T, d *desk) { d.recheck(t, enroll.Good) },
+	}
+	for finding, does := range findings {
+		t.Run(finding, func(t *testing.T) {
+			reports := func(d *desk) {
+				t.Helper()
+				if err := d.Suspend(t.Context(), d.by(operator), cardA); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := staffed(t)
+			does.found(t, d)
+			reports(d)
+			d.wantAgainst(t, "test", finding)
+
+			d = staffed(t)
+			does.found(t, d)
+			lifts[finding](t, d)
+			if n := d.count(t, audit.KindApprovalPropose); n != 1 {
+				t.Fatalf("%d proposals", n)
+			}
+			reports(d)
+			d.wantAgainst(t, "test", "")
+			if e := last(t, d, audit.KindApprovalExpire); e.Reason != "card-stopped" {
+				t.Errorf("%+v", e)
+			}
+			does.found(t, d)
+			d.wantAgainst(t, "test", finding)
+		})
+	}
+}

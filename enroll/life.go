@@ -120,8 +120,11 @@ func (r *Registry) stop(ctx context.Context, act Act, tokenID string, state iden
 // request that was made before.
 func (r *Registry) stopAgain(ctx context.Context, u Unit, card identity.Card, e *audit.Event) (telling, error) {
 	if card.State == identity.CardSuspended {
-		card.Against = strings.Join(against(card), " ")
-		card.StateReason = e.Reason
+		found, err := unlifted(ctx, u, card)
+		if err != nil {
+			return telling{}, err
+		}
+		card.Against, card.StateReason = strings.Join(found, " "), e.Reason
 		if err := u.SaveCard(ctx, card); err != nil {
 			return telling{}, err
 		}

@@ -123,7 +123,7 @@ type Card struct {
 	Generation  Generation
 	State       CardState
 	StateReason string
-	Against     string // of a suspended one: what else was found since, a space between
+	Against     string // of a suspended one: what else was found, a space between
 	FirstSeen   time.Time
 	LastSeen    time.Time
 }

@@ -32,7 +32,7 @@ type (
 		Generation  string     `json:"generation"`
 		State       string     `json:"state"`
 		StateReason string     `json:"stateReason"`
-		Against     []string   `json:"against"` // found since it was suspended
+		Against     []string   `json:"against"` // found beside its reason
 		LastSeen    time.Time  `json:"lastSeen"`
 		ValidUntil  *time.Time `json:"validUntil"`
 	}

@@ -38,7 +38,7 @@ type approvalView struct {
 	MayApprove, MayDecline                           bool
 	Proposed                                         bool
 	Stopped                                          string   // a card that is to come back: why it is suspended
-	Against                                          []string // and what was found since
+	Against                                          []string // and what else was found
 }
 
 // approvalsPage shows the requests; who may not decide sees them all the same.

@@ -80,16 +80,16 @@ func TestAnOpposedCardIsNotBroughtBackUnseen(t *testing.T) {
 	ask()
 	approvals := admin.get("/desk/approvals")
 	approvals.says(t, http.StatusOK, "retrouvée", "Carte suspendue", "égarée")
-	if strings.Contains(approvals.body, "Appris depuis") {
+	if strings.Contains(approvals.body, "Aussi") {
 		t.Error("what nobody has learnt")
 	}
 	page := admin.settled(admin.uploads("oppositions", "liste.txt",
 		"Numéro carte|Identifiant PP|Date opposition\n"+number+"|"+strings.TrimPrefix(card.IdNat, "8")+"|2026-01-05\n"))
 	admin.settled(admin.submit(page.url.Path+"/apply", nil)).says(t, http.StatusOK, "L’import est fait")
 	admin.get("/desk/approvals").says(t, http.StatusOK, "Rien n’attend")
-	admin.get(person).says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
+	admin.get(person).says(t, http.StatusOK, "égarée", "Aussi", "mise en opposition")
 	ask()
-	admin.get("/desk/approvals").says(t, http.StatusOK, "égarée", "Appris depuis", "mise en opposition")
+	admin.get("/desk/approvals").says(t, http.StatusOK, "égarée", "Aussi", "mise en opposition")
 }
 
 // TestProposalsDoNotHideRequests: a list that lifts more than a page of oppositions

@@ -33,7 +33,7 @@ type heldCard struct {
 	Path       string // its number, for addresses
 	Generation string
 	Reason     string
-	Against    []string // found since it was suspended
+	Against    []string // found beside its reason
 	Acts       []cardAct
 	Others     []cardChoice // that it may be replaced by
 }
@@ -137,12 +137,12 @@ func (t *tongue) heldCard(all []identity.Card, at int, shown cardView) heldCard 
 	return held
 }
 
-// stoppedFor says why a card is suspended, and what was found against it since.
-func (t *tongue) stoppedFor(card identity.Card) (reason string, since []string) {
+// stoppedFor says why a card is suspended, and what else was found against it.
+func (t *tongue) stoppedFor(card identity.Card) (reason string, also []string) {
 	for _, found := range strings.Fields(card.Against) {
-		since = append(since, cmp.Or(t.words[suspendedFor[found]], found))
+		also = append(also, cmp.Or(t.words[suspendedFor[found]], found))
 	}
-	return cmp.Or(t.words[suspendedFor[card.StateReason]], card.StateReason), since
+	return cmp.Or(t.words[suspendedFor[card.StateReason]], card.StateReason), also
 }
 
 // suspendedFor are the reasons that cpsgate itself gives.

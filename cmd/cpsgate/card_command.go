@@ -182,7 +182,7 @@ func (r cardReport) print(env *environment) {
 		state += " (" + r.StateReason + ")"
 	}
 	if r.Against != "" {
-		state += ", since then " + r.Against
+		state += ", also " + r.Against
 	}
 	fmt.Fprintf(env.stdout, "card %s, %s %s\nstate %s\nholder %s, %s\nseen %s to %s\n", r.TokenID, r.Type, r.Generation, state,
 		r.Holder, r.Name, r.FirstSeen.Format(time.DateOnly), r.LastSeen.Format(time.DateOnly))
