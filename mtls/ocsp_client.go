@@ -25,6 +25,12 @@ type OCSPClient struct {
 	// Fallback are asked about a remembered certificate, after those that the
 	// last certificate of its issuer named, if one was seen.
 	Fallback []string
+	// IGCFallback are asked after those, about what the IGC-Santé issued alone:
+	// its responder knows no other authority.
+	IGCFallback []string
+	// Check refuses an address in a certificate that would not be asked:
+	// Fetcher.CheckResponder. Nil: every HTTP one would.
+	Check func(address string) error
 	// Policy on answers.
 	Policy OCSPPolicy
 	// CacheFor is how long an answer counts; never past its nextUpdate and the
@@ -150,11 +156,10 @@ func (c *OCSPClient) Whom(q OCSPQuestion) []string {
 	defer c.mu.Unlock()
 	key := string(q.Issuer.Raw)
 	if q.Remembered {
-		known := slices.Clone(c.named[key])
-		return slices.Compact(append(known, c.Fallback...))
+		return slices.Compact(slices.Concat(c.named[key], c.fallback(q.Issuer)))
 	}
 	named := slices.DeleteFunc(slices.Clone(q.Responders), func(address string) bool {
-		return !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://")
+		return !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") || c.Check != nil && c.Check(address) != nil
 	})
 	named = named[:min(len(named), maxResponders)]
 	if len(named) > 0 {
@@ -164,6 +169,13 @@ func (c *OCSPClient) Whom(q OCSPQuestion) []string {
 		c.named[key] = named
 	}
 	return named
+}
+
+func (c *OCSPClient) fallback(issuer *x509.Certificate) []string {
+	if classify(issuer.Subject).IGC {
+		return slices.Concat(c.Fallback, c.IGCFallback)
+	}
+	return c.Fallback
 }
 
 // CheckResponder refuses the address of a responder that would not be asked.

@@ -2,6 +2,8 @@ package mtls_test
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"math/big"
 	"slices"
@@ -245,8 +247,17 @@ func TestWhomToAsk(t *testing.T) {
 	want("the same, of what is remembered", client, remembered[1])
 	want("who is configured comes first", &mtls.OCSPClient{Responders: responders}, shown[0], responders...)
 	several := shown[0]
-	several.Responders = []string{"ldap://a.example/", "http://1.example", "http://2.example", "https://3.example", "http://4.example", "http://5.example"}
+	several.Responders = []string{"ldap://a.example/", "http://1.example", "http://2.example", "https://3.example", "http://4.example", "https://5.example"}
 	want("other than HTTP, and too many", &mtls.OCSPClient{}, several, several.Responders[1:5]...)
+	allowed := &mtls.OCSPClient{Check: (&mtls.Fetcher{Hosts: []string{"5.example"}}).CheckResponder}
+	want("whom the hosts allow", allowed, several, "https://5.example")
+	want("the same, of what is remembered", allowed, mtls.OCSPQuestion{Issuer: several.Issuer, Remembered: true}, "https://5.example")
+	several.Responders = []string{named}
+	want("nobody whom the hosts allow", allowed, several)
+	national := &mtls.OCSPClient{Fallback: []string{fallback}, IGCFallback: []string{named}}
+	foreign := &x509.Certificate{Raw: []byte{1}, Subject: pkix.Name{CommonName: "AC HOSPITAL"}}
+	want("of the IGC-Santé", national, remembered[0], fallback, named)
+	want("of another authority", national, mtls.OCSPQuestion{Issuer: foreign, Remembered: true}, fallback)
 }
 
 func TestCheckResponder(t *testing.T) {

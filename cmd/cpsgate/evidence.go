@@ -28,7 +28,7 @@ type judge struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	mute    sync.Map  // issuers whose certificates name no responder, as told in the log
+	mute    sync.Map  // issuers about whose certificates nobody can be asked, as told in the log
 	watched ocspWatch // certificates that sessions stand on; asked about again
 
 	// news holds one token while a CRL came into force that nobody has looked

@@ -19,8 +19,8 @@ type OCSPConfig struct {
 	Responders []string `yaml:"responders"`
 	// Fallback are asked about the certificate behind a passkey, whose own
 	// addresses are not kept, after those in the last card's of its authority
-	// that came by since the start. Default: the IGC-Santé's responder, where
-	// hosts names it.
+	// that came by since the start. Default: the IGC-Santé's responder about the
+	// IGC-Santé's certificates, where hosts names it.
 	Fallback []string `yaml:"fallback"`
 	// Deadline for an answer; default 3s.
 	Deadline time.Duration `yaml:"deadline"`
@@ -79,13 +79,15 @@ func (o OCSPConfig) policy(log *slog.Logger) mtls.OCSPPolicy {
 // the deadline of each: a responder that is down must not hold a login.
 const ocspWait = time.Second
 
-// openOCSP refuses a configuration by which nobody could be asked.
+// openOCSP refuses a configuration by which nobody could be asked: no hosts, or
+// an address that they do not allow.
 func openOCSP(c OCSPConfig, policy mtls.OCSPPolicy, now func() time.Time, log *slog.Logger) (*mtls.OCSPClient, error) {
 	if len(c.Hosts) == 0 {
 		return nil, errors.New("ocsp.hosts: none, and trust.ocsp wants responders asked")
 	}
+	var national []string
 	if c.Fallback == nil && slices.Contains(c.Hosts, nationalResponder) {
-		c.Fallback = []string{"http://" + nationalResponder}
+		national = []string{"http://" + nationalResponder}
 	}
 	fetcher := &mtls.Fetcher{Hosts: c.Hosts, OCSPDeadline: c.Deadline}
 	for key, addresses := range map[string][]string{"responders": c.Responders, "fallback": c.Fallback} {
@@ -95,11 +97,12 @@ func openOCSP(c OCSPConfig, policy mtls.OCSPPolicy, now func() time.Time, log *s
 			}
 		}
 	}
-	if len(c.Responders) == 0 && len(c.Fallback) == 0 {
+	if len(c.Responders) == 0 && len(c.Fallback) == 0 && len(national) == 0 {
 		log.Warn("nobody to ask about the certificates behind passkeys, until a card of the same authority comes by", "key", "ocsp.fallback")
 	}
 	return &mtls.OCSPClient{
-		Fetch: fetcher.OCSP, Responders: c.Responders, Fallback: c.Fallback, Policy: policy, Now: now,
+		Fetch: fetcher.OCSP, Check: fetcher.CheckResponder, Policy: policy, Now: now,
+		Responders: c.Responders, Fallback: c.Fallback, IGCFallback: national,
 	}, nil
 }
 
@@ -113,7 +116,7 @@ func (j *judge) ask(questions []mtls.OCSPQuestion) {
 		}
 		issuer := mtls.FormatName(q.Issuer.RawSubject)
 		if _, told := j.mute.LoadOrStore(issuer, true); !told {
-			j.log.Warn("OCSP: a certificate names no responder, and none is configured", "issuer", issuer)
+			j.log.Warn("OCSP: nobody to ask: a certificate names no responder on a host of ocsp.hosts, and none is configured", "issuer", issuer)
 		}
 	}
 	if len(asked) == 0 {

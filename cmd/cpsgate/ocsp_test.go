@@ -18,9 +18,18 @@ import (
 // TestOCSPByTheCertificatesAddresses: configured as documented, with no
 // responders, those that the cards name are asked, at both doors.
 func TestOCSPByTheCertificatesAddresses(t *testing.T) {
-	for _, door := range []string{"certificate", "passkey"} {
-		t.Run(door, func(t *testing.T) {
+	const national, house = "http://ocsp.esante.gouv.fr", "http://ocsp.hospital.example"
+	for _, test := range []struct {
+		door     string
+		fallback []string
+		asked    string
+	}{
+		{"certificate", nil, national}, {"passkey", nil, national},
+		{"certificate", []string{house}, national}, {"passkey", []string{house}, house},
+	} {
+		t.Run(test.door+" "+strings.Join(test.fallback, ""), func(t *testing.T) {
 			r := serveDemo(t, func(c *Config) {
+				c.OCSP.Hosts, c.OCSP.Fallback = []string{nationalResponder, "ocsp.hospital.example"}, test.fallback
 				c.Trust.Authorities = []AuthorityConfig{{Issuer: "TEST AC IGC-SANTE FORT PERSONNES", OCSP: "always"}}
 			})
 			authority := r.pki.Issuer(testpki.Fort, testpki.Persons)
@@ -37,7 +46,7 @@ func TestOCSPByTheCertificatesAddresses(t *testing.T) {
 			card := r.card(t, "good").Leaf
 			authority.Revoke(card.SerialNumber, r.now(), testpki.ReasonKeyCompromise)
 			var err error
-			if door == "certificate" {
+			if test.door == "certificate" {
 				_, err = j.Verify(mtls.Leaf{DER: card.Raw}, r.now())
 			} else {
 				err = j.Recheck(storedOf(t, card.Raw), r.now())
@@ -46,10 +55,38 @@ func TestOCSPByTheCertificatesAddresses(t *testing.T) {
 			if !errors.As(err, &refused) || refused.Reason != mtls.Revoked {
 				t.Errorf("known as revoked to the responder alone: %v", err)
 			}
-			if !slices.Equal(asked, []string{"http://ocsp.esante.gouv.fr"}) {
+			if !slices.Equal(asked, []string{test.asked}) {
 				t.Errorf("asked %s", strings.Join(asked, ", "))
 			}
 		})
+	}
+}
+
+// TestOCSPOfHostsNotAllowed: nobody is asked on a host that is not named, and
+// that nobody can be asked is told once, at either door.
+func TestOCSPOfHostsNotAllowed(t *testing.T) {
+	var log bytes.Buffer
+	r := serveDemo(t, func(c *Config) {
+		c.Trust.Authorities = []AuthorityConfig{{Issuer: "TEST AC IGC-SANTE FORT PERSONNES", OCSP: "always"}}
+		c.OCSP.Hosts, c.OCSP.Fallback = []string{"ocsp.hospital.example"}, nil
+	})
+	j := r.program.judge
+	j.log = slog.New(slog.NewTextHandler(&log, nil))
+	j.ocsp.Fetch = func(_ context.Context, address string, _ []byte) ([]byte, error) {
+		t.Errorf("asked %s", address)
+		return nil, errors.New("not allowed")
+	}
+	card := r.card(t, "good").Leaf
+	for range 2 {
+		if _, err := j.Verify(mtls.Leaf{DER: card.Raw}, r.now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Recheck(storedOf(t, card.Raw), r.now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "OCSP: nobody to ask"); n != 1 {
+		t.Errorf("told %d times: %q", n, log.String())
 	}
 }
 
