@@ -236,3 +236,29 @@ func TestAnotherModelIsNotTheCards(t *testing.T) {
 		})
 	}
 }
+
+// What was done to a card is recorded once, however its sitting ended.
+func TestACardEmptiedInASittingThatEnded(t *testing.T) {
+	d := staffed(t)
+	s := d.sit(t, enroll.PhaseProved)
+	if err := d.CancelTicket(t.Context(), d.by(operator), s.ticket.ID); err != nil {
+		t.Fatal(err)
+	}
+	before := len(d.events(t))
+	for range 2 {
+		if err := d.EmptiedLate(t.Context(), s.secret, "", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.EmptiedLate(t.Context(), "nobody's", "", true); !errors.Is(err, enroll.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	events := d.events(t)[before:]
+	if len(events) != 1 || events[0].Kind != audit.KindEmptied || events[0].Card != cardA || !strings.HasSuffix(events[0].Detail, " after its end") {
+		t.Errorf("%+v", events)
+	}
+	ticket, err := d.Ticket(t.Context(), s.ticket.ID)
+	if err != nil || ticket.State != enroll.TicketCancelled || !strings.HasSuffix(stepsOf(ticket), " "+enroll.StepEmptied) {
+		t.Errorf("%s: %s, %v", ticket.State, stepsOf(ticket), err)
+	}
+}
