@@ -54,6 +54,11 @@ func openJudge(ctx context.Context, c *Config, log *slog.Logger, now func() time
 		return nil, err
 	}
 	j.crls.Scan(ctx) // the drop folder counts from the first login on
+	sources, err := c.CRL.sources(trust)
+	if err != nil {
+		return nil, err
+	}
+	warnOfBareKeys(sources, j.crls.Status(), log)
 	var evidence mtls.Evidence = j.crls
 	if policy.UsesOCSP() {
 		if j.ocsp, err = openOCSP(c.OCSP, policy.OCSP, now, log); err != nil {
@@ -83,7 +88,11 @@ func (j *judge) followCRLs(ctx context.Context, c *Config, trust *mtls.Trust) er
 	if err != nil {
 		return err
 	}
-	return j.crls.Follow(ctx, sources)
+	if err := j.crls.Follow(ctx, sources); err != nil {
+		return err
+	}
+	warnOfBareKeys(sources, j.crls.Status(), j.log)
+	return nil
 }
 
 // Verify asks the responders that the policy wants asked, then judges. What
