@@ -18,6 +18,7 @@ type accountView struct {
 	frame
 	Person        string
 	ByCertificate bool
+	ByKey         bool // a security key's passkey, and no card's
 	Since         string
 	Done          string // what was just done
 
@@ -52,7 +53,8 @@ type passkeyView struct {
 
 type sessionView struct {
 	ID, Opened, Seen, Address string
-	Here, ByCertificate       bool
+	Here                      bool
+	ByCertificate, ByKey      bool
 }
 
 // deeds are what a form of the account page may have done, by its code in the
@@ -85,6 +87,7 @@ func (s *Server) accountView(account enroll.Account, open []sessions.Session, r 
 	return accountView{
 		Person:        person(account.Professional),
 		ByCertificate: r.session.Method == identity.MethodCPS,
+		ByKey:         !r.session.ByCard(),
 		Since:         r.tongue.moment(r.session.AuthenticatedAt),
 		Cards:         cardViews(account, r, s.o.Now()),
 		Passkeys:      passkeyViews(account.Passkeys, r.tongue),
@@ -161,7 +164,7 @@ func sessionViews(open []sessions.Session, r *request) []sessionView {
 		views = append(views, sessionView{
 			ID: session.ID, Opened: r.tongue.moment(session.CreatedAt), Seen: r.tongue.moment(session.LastSeenAt),
 			Address: session.Address,
-			Here:    session.ID == r.session.ID, ByCertificate: session.Method == identity.MethodCPS,
+			Here:    session.ID == r.session.ID, ByCertificate: session.Method == identity.MethodCPS, ByKey: !session.ByCard(),
 		})
 	}
 	return views

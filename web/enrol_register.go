@@ -70,7 +70,7 @@ func (s *Server) judgeRegistration(c echo.Context, at seat, response json.RawMes
 	if at.sitting.Policy.ForcePINChange && !pin.ForceChange {
 		return identity.Passkey{}, &enroll.Refusal{Reason: enroll.ReasonPINLength, Holder: passkey.Holder, Detail: "the first PIN is not to be changed"}
 	}
-	passkey.Name = s.passkeyName(c, at)
+	passkey.Name = s.passkeyName(c, at, passkey)
 	return passkey, nil
 }
 
@@ -106,9 +106,10 @@ func sameApplet(read enroll.Applet, passkey identity.Passkey) error {
 }
 
 // passkeyName is what the holder will see it called, in the desk's language.
-func (s *Server) passkeyName(c echo.Context, at seat) string {
+// A security key is not called after the card that the desk named beside it.
+func (s *Server) passkeyName(c echo.Context, at seat, passkey identity.Passkey) string {
 	card := at.sitting.Ticket.Card
-	if card == "" {
+	if card == "" && slices.Contains(passkey.Transports, "smart-card") {
 		card = at.sitting.Ticket.DeskProof.Card
 	}
 	words := requestOf(c).tongue.words

@@ -74,6 +74,15 @@ func TestWhatAPasskeyIsSaidToBe(t *testing.T) {
 			if text := strings.Join(strings.Fields(asked.text()), " "); !strings.Contains(text, strings.Join(strings.Fields(tt.says(of)), " ")) {
 				t.Errorf("the page says %s", text)
 			}
+			with := "Connecté avec votre carte enrôlée"
+			if slices.Equal(tt.amr, key) {
+				with = "Connecté avec votre clé de sécurité"
+			}
+			account := b.get("/account")
+			account.says(t, http.StatusOK, with)
+			if strings.HasPrefix(tt.name, "a security key on the desk's word") && !strings.Contains(account.text(), "Carte ou clé enrôlée") {
+				t.Errorf("the key is called after a card: %s", account.text())
+			}
 		})
 	}
 }
