@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -99,6 +100,9 @@ func TestAnEmptiedCardIsRecorded(t *testing.T) {
 	}
 }
 
+// sweptNow is the step that a ticket takes when the program finds it out of date.
+var sweptNow = regexp.MustCompile(` ?expired(!\S*)?`)
+
 // TestAnEmptiedCardIsRecordedWhateverTheEnd: the card is empty by the time that the
 // ticket ends, the message gets lost or the person leaves.
 func TestAnEmptiedCardIsRecordedWhateverTheEnd(t *testing.T) {
@@ -139,6 +143,7 @@ func TestAnEmptiedCardIsRecordedWhateverTheEnd(t *testing.T) {
 				t.Fatalf("%v, %+v", err, begun)
 			}
 			state, steps := g.state(id)
+			steps = sweptNow.ReplaceAllString(steps, "") // the program sweeps when it likes
 			if state != c.state || !strings.HasSuffix(steps, c.steps) {
 				t.Errorf("%s: %s", state, steps)
 			}
