@@ -16,7 +16,7 @@ import (
 
 // What is made up, and what must not be believed of it.
 const (
-	edgeAddress   = "172.29.213.2"
+	edgeAddress   = "198.18.213.2"
 	forgedAddress = "203.0.113.66"
 )
 
