@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,30 +14,6 @@ import (
 )
 
 const composePage = "../../docs/compose.md"
-
-// TestComposeOfOnesOwn: what docs/compose.md puts in the place of the
-// demonstration's services is accepted as it stands, and names nothing of it.
-func TestComposeOfOnesOwn(t *testing.T) {
-	compose, err := exec.LookPath("docker-compose")
-	if err != nil {
-		t.Skip("needs the Debian package docker-compose")
-	}
-	file := proxies.WriteFile(t, t.TempDir(), "compose.yaml", []byte(proxies.Snippet(t, composePage, "yours")))
-	command := exec.CommandContext(t.Context(), compose, "-f", file, "config", "--services")
-	said, err := command.Output()
-	if err != nil {
-		var complaint string
-		if failed, ok := err.(*exec.ExitError); ok {
-			complaint = string(failed.Stderr)
-		}
-		t.Fatalf("%v\n%s", err, complaint)
-	}
-	services := strings.Fields(string(said))
-	slices.Sort(services)
-	if !slices.Equal(services, []string{"cpsgate", "edge", "redis"}) {
-		t.Errorf("services: %q", services)
-	}
-}
 
 // TestComposeRedisUser: the lines that make Redis's user and its password make
 // ones that fit.

@@ -30,13 +30,18 @@ const (
 	logLines = "60"
 )
 
-// compose is the command line of whichever Compose is installed.
+// compose is the command line of whichever Compose is installed, for the
+// demonstration.
 func compose(ctx context.Context, args ...string) *exec.Cmd {
+	return composeOf(ctx, filepath.Join("..", "..", "..", "compose.yaml"), args...)
+}
+
+func composeOf(ctx context.Context, file string, args ...string) *exec.Cmd {
 	command := []string{"docker-compose"}
 	if exec.CommandContext(ctx, "docker", "compose", "version").Run() == nil {
 		command = []string{"docker", "compose"}
 	}
-	command = append(append(command, "--project-name", project, "--file", filepath.Join("..", "..", "..", "compose.yaml")), args...)
+	command = append(append(command, "--project-name", project, "--file", file), args...)
 	return exec.CommandContext(ctx, command[0], command[1:]...)
 }
 
